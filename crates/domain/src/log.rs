@@ -1,0 +1,94 @@
+//! A line of a step's log.
+use serde::{Deserialize, Serialize};
+
+use crate::Ms;
+
+/// Where a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// The program's standard output.
+    Out,
+    /// The program's standard error.
+    Err,
+    /// Fairlead itself, telling what it does.
+    Portal,
+}
+
+impl Stream {
+    /// One letter for storage.
+    pub fn code(self) -> char {
+        match self {
+            Stream::Out => 'o',
+            Stream::Err => 'e',
+            Stream::Portal => 'p',
+        }
+    }
+
+    /// The inverse of [`Stream::code`].
+    pub fn from_code(code: char) -> Option<Self> {
+        match code {
+            'o' => Some(Stream::Out),
+            'e' => Some(Stream::Err),
+            'p' => Some(Stream::Portal),
+            _ => None,
+        }
+    }
+}
+
+/// A line, already redacted. Lines of a step are numbered from 1 without gaps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// The line's number in its step's log, from 1.
+    pub n: i64,
+    /// When it was written, by the clock of the machine that wrote it.
+    pub at: Ms,
+    /// Where it came from.
+    pub stream: Stream,
+    /// The text without its line end; may hold ANSI colours and `\r`.
+    pub text: String,
+}
+
+/// Whether a line looks like the one that a person searches after a failure.
+pub fn looks_like_error(text: &str) -> bool {
+    const MARKS: [&str; 8] = [
+        "error",
+        "fatal",
+        "panicked",
+        "traceback",
+        "exception",
+        "failed",
+        "✗",
+        "cannot ",
+    ];
+    let lower = text.to_lowercase();
+    MARKS.iter().any(|mark| lower.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_stored_as_a_letter_that_reads_back() {
+        for stream in [Stream::Out, Stream::Err, Stream::Portal] {
+            assert_eq!(Stream::from_code(stream.code()), Some(stream));
+        }
+        assert_eq!(Stream::from_code('x'), None);
+    }
+
+    #[test]
+    fn the_lines_that_people_look_for_are_told_from_the_others() {
+        for line in [
+            "ERROR in app",
+            "npm ERR! fatal",
+            "Traceback (most recent call last):",
+            "\u{1b}[31m✗ tests\u{1b}[0m",
+        ] {
+            assert!(looks_like_error(line), "{line}");
+        }
+        for line in ["", "Step 3/9 : COPY . .", "listening on 0.0.0.0:8000"] {
+            assert!(!looks_like_error(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Holds the parts of a manifest against each other: references, cycles, collisions, shapes of paths and URLs.
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::container::is_docker_name;
+use super::decode::Places;
+use super::problem::nearest;
+use super::{Component, Environment, Manifest, Port, Problem};
+use crate::{ComponentName, EnvName, HostName};
+
+pub(super) fn check(manifest: &Manifest, places: &Places<'_>) -> Vec<Problem> {
+    let mut checks = Checks {
+        manifest,
+        places,
+        problems: Vec::new(),
+    };
+    checks.whole();
+    for registry in 0..manifest.registries.len() {
+        checks.registry(registry);
+    }
+    for (name, component) in &manifest.components {
+        checks.component(name, component);
+    }
+    for (name, environment) in &manifest.environments {
+        checks.environment(name, environment);
+    }
+    checks.collisions();
+    checks.problems
+}
+
+struct Checks<'m> {
+    manifest: &'m Manifest,
+    places: &'m Places<'m>,
+    problems: Vec<Problem>,
+}
+
+impl Checks<'_> {
+    fn report(&mut self, key: &str, message: impl Into<String>, advice: impl Into<String>) {
+        let (line, column) = self.places.of(key);
+        self.problems.push(Problem {
+            line,
+            column,
+            key: key.into(),
+            message: message.into(),
+            advice: advice.into(),
+        });
+    }
+
+    fn whole(&mut self) {
+        if self.manifest.components.is_empty() {
+            self.report(
+                "components",
+                "is empty",
+                "describe at least one component, as `[components.backend]`",
+            );
+        }
+        if self.manifest.environments.is_empty() {
+            self.report(
+                "environments",
+                "is empty",
+                "describe at least one environment, as `[environments.dev]`",
+            );
+        }
+        if self.manifest.registries.is_empty() {
+            self.report(
+                "registries",
+                "is missing",
+                "add a `[[registries]]` table with `name` and `prefix`",
+            );
+        }
+        if let Some(lint) = &self.manifest.lint {
+            self.inside("lint.workflows", &lint.workflows.clone());
+        }
+        let after = self
+            .manifest
+            .components
+            .iter()
+            .map(|(name, c)| (name.as_str(), c.after.iter().map(|a| a.as_str()).collect()));
+        for cycle in cycles(after.collect()) {
+            let first = format!("components.{}.after", cycle[0]);
+            self.report(
+                &first,
+                format!("goes round in a circle: {}", cycle.join(" → ")),
+                "take one of them out",
+            );
+        }
+        let follows = self.manifest.environments.iter().map(|(name, e)| {
+            (
+                name.as_str(),
+                e.follows.iter().map(|f| f.as_str()).collect(),
+            )
+        });
+        for cycle in cycles(follows.collect()) {
+            let first = format!("environments.{}.follows", cycle[0]);
+            self.report(
+                &first,
+                format!("goes round in a circle: {}", cycle.join(" → ")),
+                "let one environment follow none",
+            );
+        }
+        for (name, requirement) in &self.manifest.secrets {
+            for environment in &requirement.environments {
+                if !self.manifest.environments.contains_key(environment) {
+                    self.unknown_environment(&format!("secrets.{name}.environments"), environment);
+                }
+            }
+        }
+    }
+
+    fn registry(&mut self, index: usize) {
+        let registry = &self.manifest.registries[index];
+        let host = registry
+            .prefix
+            .trim_start_matches("http://")
+            .trim_start_matches("https://");
+        let shaped = !host.is_empty()
+            && !host.starts_with('/')
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_/:".contains(&b));
+        if !shaped {
+            self.report(
+                &format!("registries[{index}].prefix"),
+                format!(
+                    "`{}` is not a registry's host and path in lower case",
+                    registry.prefix
+                ),
+                "write it as in `registry.digitalocean.com/team`",
+            );
+        }
+        if registry.username.is_some() != registry.password.is_some() {
+            self.report(
+                &format!("registries[{index}]"),
+                "has only one of `username` and `password`",
+                "give both or none",
+            );
+        }
+        if self.manifest.registries[..index]
+            .iter()
+            .any(|earlier| earlier.name == registry.name)
+        {
+            self.report(
+                &format!("registries[{index}].name"),
+                format!("`{}` is taken", registry.name),
+                "give each registry its own name",
+            );
+        }
+    }
+
+    fn component(&mut self, name: &ComponentName, component: &Component) {
+        let key = |part: &str| format!("components.{name}.{part}");
+        for other in &component.after {
+            if !self.manifest.components.contains_key(other) {
+                let near = nearest(
+                    other.as_str(),
+                    self.manifest.components.keys().map(ComponentName::as_str),
+                );
+                let advice = did_you_mean(near, "name a component of this file");
+                self.report(
+                    &key("after"),
+                    format!("there is no component `{other}`"),
+                    advice,
+                );
+            }
+        }
+        let image_ok = component
+            .image
+            .split('/')
+            .all(|part| is_docker_name(part) && part.bytes().all(|b| !b.is_ascii_uppercase()));
+        if !image_ok {
+            self.report(
+                &key("image"),
+                format!("`{}` is not an image name", component.image),
+                "use lower-case letters, digits, `-`, `_` and `.`; the tag comes from Fairlead",
+            );
+        }
+        self.inside(&key("build.context"), &component.build.context);
+        self.inside(&key("build.dockerfile"), &component.build.dockerfile);
+        for (arg, value) in &component.build.args {
+            if value.starts_with("secret:") {
+                self.report(&key(&format!("build.args.{arg}")), "is a secret", "build arguments stay readable in the image; give the secret to the container instead");
+            }
+        }
+        if let Some(dir) = component.test.as_ref().and_then(|test| test.dir.as_ref()) {
+            self.inside(&key("test.dir"), dir);
+        }
+        if !is_docker_name(&component.container.name) {
+            self.report(
+                &key("container.name"),
+                format!("`{}` is not a container name", component.container.name),
+                "use letters, digits, `-`, `_` and `.`",
+            );
+        }
+        for label in component
+            .container
+            .labels
+            .keys()
+            .filter(|label| label.starts_with("fairlead."))
+        {
+            self.report(
+                &key("container.labels"),
+                format!("`{label}` is one of Fairlead's own labels"),
+                "choose another name",
+            );
+        }
+        if let Some(path) = component.container.env_file.as_ref() {
+            self.absolute(&key("container.env_file"), path);
+        }
+        for (index, file) in component.files.iter().enumerate() {
+            self.absolute(&key(&format!("files[{index}].path")), &file.path);
+            self.template(&key(&format!("files[{index}].template")), &file.template);
+        }
+        if let Some(proxy) = &component.proxy {
+            self.absolute(&key("proxy.path"), &proxy.path);
+            self.template(&key("proxy.template"), &proxy.template);
+        }
+        if let Some(health) = &component.health {
+            let rest = health.url.strip_prefix("http://").unwrap_or("");
+            if rest.is_empty()
+                || rest.starts_with('/')
+                || health
+                    .url
+                    .chars()
+                    .any(|c| c.is_whitespace() || c.is_control())
+            {
+                self.report(&key("health.url"), format!("`{}` cannot be probed", health.url), "give an http:// URL as seen from the host, such as `http://localhost:8000/health/`");
+            }
+            if health.every.0 == 0 || health.timeout.0 == 0 {
+                self.report(
+                    &key("health"),
+                    "has a time of zero",
+                    "give at least `100ms`",
+                );
+            }
+        }
+    }
+
+    fn environment(&mut self, name: &EnvName, environment: &Environment) {
+        let key = |part: &str| format!("environments.{name}.{part}");
+        if let Some(follows) = &environment.follows
+            && !self.manifest.environments.contains_key(follows)
+        {
+            self.unknown_environment(&key("follows"), follows);
+        }
+        if !environment
+            .secrets
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        {
+            self.report(
+                &key("secrets"),
+                format!("`{}` is not a prefix of secret names", environment.secrets),
+                "use letters, digits and `_`, as in `DEV_`",
+            );
+        }
+        for (component, described) in &self.manifest.components {
+            let host = described.host_or(component);
+            if !environment.hosts.contains_key(&host) {
+                let near = nearest(host.as_str(), environment.hosts.keys().map(|h| h.as_str()));
+                let advice = did_you_mean(
+                    near,
+                    &format!("add `hosts.{host} = {{ address = …, user = …, … }}`"),
+                );
+                self.report(
+                    &key("hosts"),
+                    format!("has no `{host}`, where component `{component}` runs"),
+                    advice,
+                );
+            }
+        }
+    }
+
+    /// Two things that want the same name, port or branch.
+    fn collisions(&mut self) {
+        let mut names = BTreeMap::new();
+        let mut ports: Vec<(HostName, &Port, &ComponentName)> = Vec::new();
+        let mut found = Vec::new();
+        for (name, component) in &self.manifest.components {
+            let host = component.host_or(name);
+            if let Some(other) =
+                names.insert((host.clone(), component.container.name.clone()), name)
+            {
+                found.push((
+                    format!("components.{name}.container.name"),
+                    format!(
+                        "`{}` is the name of `{other}`'s container on the same host",
+                        component.container.name
+                    ),
+                ));
+            }
+            for (index, port) in component.container.ports.iter().enumerate() {
+                if let Some((_, _, other)) = ports
+                    .iter()
+                    .find(|(at, taken, _)| *at == host && collide(taken, port))
+                {
+                    found.push((
+                        format!("components.{name}.container.ports[{index}]"),
+                        format!("port {} is `{other}`'s on the same host", port.host),
+                    ));
+                }
+                ports.push((host.clone(), port, name));
+            }
+        }
+        let mut branches = BTreeMap::new();
+        for (name, environment) in &self.manifest.environments {
+            if let Some(other) = branches.insert(environment.branch.as_str(), name) {
+                found.push((
+                    format!("environments.{name}.branch"),
+                    format!(
+                        "`{}` is already the branch of `{other}`",
+                        environment.branch
+                    ),
+                ));
+            }
+        }
+        for (key, message) in found {
+            self.report(&key, message, "give each its own");
+        }
+    }
+
+    fn unknown_environment(&mut self, key: &str, environment: &EnvName) {
+        let near = nearest(
+            environment.as_str(),
+            self.manifest.environments.keys().map(EnvName::as_str),
+        );
+        let advice = did_you_mean(near, "name an environment of this file");
+        self.report(
+            key,
+            format!("there is no environment `{environment}`"),
+            advice,
+        );
+    }
+
+    fn absolute(&mut self, key: &str, path: &str) {
+        if !path.starts_with('/')
+            || path.split('/').any(|part| part == "..")
+            || path.chars().any(char::is_control)
+        {
+            self.report(
+                key,
+                format!("`{path}` is not an absolute path"),
+                "start it with `/` and leave out `..`",
+            );
+        }
+    }
+
+    fn inside(&mut self, key: &str, path: &str) {
+        if path.is_empty()
+            || path.starts_with('/')
+            || path.split('/').any(|part| part == "..")
+            || path.chars().any(char::is_control)
+        {
+            self.report(
+                key,
+                format!("`{path}` is not a path inside the repository"),
+                "leave out a leading `/` and `..`",
+            );
+        }
+    }
+
+    fn template(&mut self, key: &str, name: &str) {
+        if name.is_empty()
+            || name.starts_with(['/', '.'])
+            || name.split('/').any(|part| part == "..")
+            || name.chars().any(char::is_control)
+        {
+            self.report(
+                key,
+                format!("`{name}` is not the name of a template"),
+                "name a file of the project's `templates` folder",
+            );
+        }
+    }
+}
+
+/// Whether two published ports cannot be open on one host at the same time.
+fn collide(a: &Port, b: &Port) -> bool {
+    let every = |port: &Port| port.address.is_none_or(|address| address.is_unspecified());
+    a.host == b.host && a.protocol == b.protocol && (a.address == b.address || every(a) || every(b))
+}
+
+fn did_you_mean(near: Option<&str>, otherwise: &str) -> String {
+    near.map_or_else(
+        || otherwise.to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    )
+}
+
+/// Paths that come back to where they began, as `a → b → a`; a name stands in one of them at most.
+fn cycles<'n>(edges: Vec<(&'n str, Vec<&'n str>)>) -> Vec<Vec<&'n str>> {
+    let edges: BTreeMap<&str, Vec<&str>> = edges.into_iter().collect();
+    let mut cycles: Vec<Vec<&str>> = Vec::new();
+    for start in edges.keys() {
+        if !cycles.iter().flatten().any(|name| name == start) {
+            cycles.extend(cycle_through(&edges, start));
+        }
+    }
+    cycles
+}
+
+/// The shortest path from `start` back to it.
+fn cycle_through<'n>(
+    edges: &BTreeMap<&'n str, Vec<&'n str>>,
+    start: &'n str,
+) -> Option<Vec<&'n str>> {
+    let mut paths = VecDeque::from([vec![start]]);
+    let mut seen = BTreeSet::new();
+    while let Some(path) = paths.pop_front() {
+        for next in path
+            .last()
+            .and_then(|last| edges.get(last))
+            .into_iter()
+            .flatten()
+        {
+            let longer = || path.iter().chain([next]).copied().collect();
+            if *next == start {
+                return Some(longer());
+            }
+            if seen.insert(*next) {
+                paths.push_back(longer());
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,400 @@
+//! The plan: the ordered, pure description of what a run will do, shown before the click.
+//!
+//! [`deploy`] turns (manifest, environment, facts) into a graph of steps, or into the blockers that stand in the way.
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::{Branch, Manifest, SecretName, Span};
+use crate::release::TreeKey;
+use crate::step::{PlannedStep, Retry, StepKind};
+use crate::{ComponentName, Digest, EnvName, HostName, Ms, ProjectName, Sha, StepId};
+
+/// What kind of run it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunKind {
+    /// A commit is built and deployed.
+    Deploy,
+}
+
+impl RunKind {
+    /// The kind in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunKind::Deploy => "deploy",
+        }
+    }
+}
+
+/// A commit as git tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its id.
+    pub sha: Sha,
+    /// The first line of its message.
+    pub title: String,
+    /// Who wrote it.
+    pub author: String,
+    /// When it was committed.
+    pub at: Ms,
+}
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The project.
+    pub project: ProjectName,
+    /// Where to.
+    pub environment: EnvName,
+    /// What kind of run.
+    pub kind: RunKind,
+    /// The branch that the commit is on.
+    pub branch: Branch,
+    /// The commit.
+    pub commit: Commit,
+    /// SHA-256 in hex of the manifest that it was planned from.
+    pub manifest: String,
+    /// The graph, in an order in which every step comes after what it needs.
+    pub steps: Vec<PlannedStep>,
+    /// What the reader should know although it does not stand in the way.
+    pub notices: Vec<String>,
+}
+
+impl Plan {
+    /// The step with this id.
+    pub fn step(&self, id: StepId) -> Option<&PlannedStep> {
+        self.steps.get(id.index())
+    }
+
+    /// How long the run will take, in milliseconds, along the longest path of steps whose usual duration is known.
+    pub fn usual_ms(&self) -> Option<i64> {
+        let mut ends: Vec<i64> = Vec::with_capacity(self.steps.len());
+        for step in &self.steps {
+            let start = step
+                .needs
+                .iter()
+                .filter_map(|need| ends.get(need.index()))
+                .max()
+                .copied()
+                .unwrap_or(0);
+            ends.push(start + step.usual_ms.unwrap_or(0));
+        }
+        let known = self.steps.iter().any(|step| step.usual_ms.is_some());
+        ends.into_iter().max().filter(|_| known)
+    }
+}
+
+/// What must be known before a deploy can be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployFacts {
+    /// The commit to deploy.
+    pub commit: Commit,
+    /// SHA-256 in hex of the manifest's text.
+    pub manifest: String,
+    /// What identifies each component's build input at that commit.
+    pub keys: BTreeMap<ComponentName, TreeKey>,
+    /// Images that were built from the same input before and are in every registry.
+    pub built: BTreeMap<ComponentName, Digest>,
+    /// Secrets that the run needs and that resolve to nothing, with the names that were tried.
+    pub missing_secrets: BTreeMap<SecretName, Vec<String>>,
+    /// Median durations in milliseconds by [`StepKind::history_key`].
+    pub usual: BTreeMap<String, i64>,
+    /// The commits that run there now.
+    pub running: BTreeMap<ComponentName, Sha>,
+}
+
+/// A typed reason why something cannot happen now: what, since when, who can clear it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "blocker", rename_all = "kebab-case")]
+pub enum Blocker {
+    /// The manifest does not describe such an environment.
+    #[error("the manifest describes no environment `{environment}`")]
+    NoSuchEnvironment {
+        /// What was asked for.
+        environment: EnvName,
+    },
+    /// The manifest cannot be read.
+    #[error(
+        "the manifest has {count} problem(s), the first: {first}; mend the file, `fairlead check` lists them all"
+    )]
+    BrokenManifest {
+        /// How many.
+        count: usize,
+        /// The first one.
+        first: String,
+    },
+    /// The repository cannot be read.
+    #[error("the repository cannot be read: {why}")]
+    NoRepository {
+        /// What git or GitHub said.
+        why: String,
+    },
+    /// The branch does not exist.
+    #[error(
+        "the repository has no branch `{branch}`; push it, or correct `branch` in the manifest"
+    )]
+    NoSuchBranch {
+        /// What the manifest names.
+        branch: Branch,
+    },
+    /// The commit does not exist.
+    #[error("the repository has no commit {commit}")]
+    NoSuchCommit {
+        /// What was asked for.
+        commit: String,
+    },
+    /// A file that the build needs is not in the commit.
+    #[error("commit {commit} has no `{path}`, which component `{component}` is built from")]
+    NoBuildInput {
+        /// The commit.
+        commit: Sha,
+        /// The component.
+        component: ComponentName,
+        /// The dockerfile or context.
+        path: String,
+    },
+    /// A secret resolves to nothing.
+    #[error("secret `{name}` resolves to nothing (looked for {}); whoever runs the portal can add it to a secret source", .tried.join(", "))]
+    MissingSecret {
+        /// As in the manifest.
+        name: SecretName,
+        /// The names that were tried.
+        tried: Vec<String>,
+    },
+    /// A host's key was never pinned.
+    #[error(
+        "host `{host}` of `{environment}` has no pinned key; run `fairlead host enrol` and put the fingerprint into `host_key`"
+    )]
+    UnpinnedHost {
+        /// The environment.
+        environment: EnvName,
+        /// The host in it.
+        host: HostName,
+    },
+}
+
+/// Plans a deploy of `facts.commit` to `environment`, or says everything that stands in the way.
+pub fn deploy(
+    manifest: &Manifest,
+    environment: &EnvName,
+    facts: &DeployFacts,
+) -> Result<Plan, Vec<Blocker>> {
+    let Some(place) = manifest.environments.get(environment) else {
+        return Err(vec![Blocker::NoSuchEnvironment {
+            environment: environment.clone(),
+        }]);
+    };
+    let mut blockers = Vec::new();
+    for (name, tried) in &facts.missing_secrets {
+        blockers.push(Blocker::MissingSecret {
+            name: name.clone(),
+            tried: tried.clone(),
+        });
+    }
+    let used: BTreeSet<HostName> = manifest
+        .components
+        .iter()
+        .map(|(name, c)| c.host_or(name))
+        .collect();
+    for (host, described) in &place.hosts {
+        if used.contains(host) && described.host_key.is_none() {
+            blockers.push(Blocker::UnpinnedHost {
+                environment: environment.clone(),
+                host: host.clone(),
+            });
+        }
+    }
+    for (component, described) in &manifest.components {
+        if !facts.keys.contains_key(component) {
+            blockers.push(Blocker::NoBuildInput {
+                commit: facts.commit.sha.clone(),
+                component: component.clone(),
+                path: described.build.dockerfile.clone(),
+            });
+        }
+    }
+    if !blockers.is_empty() {
+        return Err(blockers);
+    }
+
+    let mut graph = Graph {
+        steps: Vec::new(),
+        usual: &facts.usual,
+    };
+    let checkout = graph.add(
+        StepKind::Checkout,
+        vec![],
+        Span::seconds(600),
+        Retry {
+            attempts: 3,
+            pause: Span::seconds(2),
+        },
+    );
+    let mut images = Vec::new();
+    for (component, described) in &manifest.components {
+        let Some(key) = facts.keys.get(component) else {
+            continue;
+        };
+        let pushing = Retry {
+            attempts: 4,
+            pause: Span::seconds(2),
+        };
+        let registries = manifest
+            .registries
+            .iter()
+            .map(|registry| registry.name.clone());
+        if let Some(digest) = facts.built.get(component) {
+            for registry in registries {
+                let tag = StepKind::Tag {
+                    component: component.clone(),
+                    registry,
+                    digest: digest.clone(),
+                };
+                images.push(graph.add(tag, vec![checkout], Span::seconds(120), pushing));
+            }
+        } else {
+            let build = StepKind::Build {
+                component: component.clone(),
+                key: key.clone(),
+            };
+            let built = graph.add(build, vec![checkout], described.build.timeout, Retry::NONE);
+            for registry in registries {
+                let push = StepKind::Push {
+                    component: component.clone(),
+                    registry,
+                };
+                images.push(graph.add(push, vec![built], Span::seconds(1800), pushing));
+            }
+        }
+    }
+    let mut deployed: BTreeMap<&ComponentName, StepId> = BTreeMap::new();
+    for component in deploy_order(manifest) {
+        let described = &manifest.components[component];
+        let mut needs = images.clone();
+        needs.extend(
+            described
+                .after
+                .iter()
+                .filter_map(|before| deployed.get(before)),
+        );
+        let health = described
+            .health
+            .as_ref()
+            .map_or(Span::seconds(60), |health| health.deadline());
+        let timeout = Span(health.0 + described.container.stop_timeout.0 + 900_000);
+        let step = StepKind::Deploy {
+            component: component.clone(),
+            host: described.host_or(component),
+        };
+        // It converges: whatever a broken connection left half-done, the next try looks first and goes on from there.
+        let retry = Retry {
+            attempts: 3,
+            pause: Span::seconds(2),
+        };
+        deployed.insert(component, graph.add(step, needs, timeout, retry));
+    }
+    if manifest.notify.is_some() {
+        let all = (0..graph.steps.len())
+            .filter_map(|id| u16::try_from(id).ok().map(StepId))
+            .collect();
+        graph.add(
+            StepKind::Notify,
+            all,
+            Span::seconds(120),
+            Retry {
+                attempts: 4,
+                pause: Span::seconds(2),
+            },
+        );
+        if let Some(notify) = graph.steps.last_mut() {
+            notify.always = true;
+        }
+    }
+    Ok(Plan {
+        project: manifest.name.clone(),
+        environment: environment.clone(),
+        kind: RunKind::Deploy,
+        branch: place.branch.clone(),
+        commit: facts.commit.clone(),
+        manifest: facts.manifest.clone(),
+        steps: graph.steps,
+        notices: notices(manifest, facts),
+    })
+}
+
+struct Graph<'f> {
+    steps: Vec<PlannedStep>,
+    usual: &'f BTreeMap<String, i64>,
+}
+
+impl Graph<'_> {
+    fn add(&mut self, step: StepKind, needs: Vec<StepId>, timeout: Span, retry: Retry) -> StepId {
+        // A plan has a handful of steps per component; 65,536 would take a manifest of many megabytes.
+        let id = StepId(u16::try_from(self.steps.len()).unwrap_or(u16::MAX));
+        let usual_ms = self.usual.get(&step.history_key()).copied();
+        self.steps.push(PlannedStep {
+            id,
+            step,
+            needs,
+            always: false,
+            timeout,
+            retry,
+            usual_ms,
+        });
+        id
+    }
+}
+
+/// Components, each after those that it comes `after`; the manifest's check has refused cycles.
+fn deploy_order(manifest: &Manifest) -> Vec<&ComponentName> {
+    let mut order: Vec<&ComponentName> = Vec::with_capacity(manifest.components.len());
+    while order.len() < manifest.components.len() {
+        let before = order.len();
+        for (name, component) in &manifest.components {
+            if !order.contains(&name) && component.after.iter().all(|a| order.contains(&a)) {
+                order.push(name);
+            }
+        }
+        if order.len() == before {
+            break;
+        }
+    }
+    order
+}
+
+fn notices(manifest: &Manifest, facts: &DeployFacts) -> Vec<String> {
+    let mut notices = Vec::new();
+    let same = |component: &ComponentName| facts.running.get(component) == Some(&facts.commit.sha);
+    if manifest.components.keys().all(same) {
+        notices.push(format!(
+            "commit {} already runs here; its containers will be replaced by fresh ones",
+            facts.commit.sha.short()
+        ));
+    }
+    let declared: Vec<&str> = [
+        ("lint", manifest.lint.is_some()),
+        (
+            "test",
+            manifest.components.values().any(|c| c.test.is_some()),
+        ),
+        (
+            "migrate",
+            manifest.components.values().any(|c| c.migrate.is_some()),
+        ),
+        (
+            "proxy",
+            manifest.components.values().any(|c| c.proxy.is_some()),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(section, declared)| declared.then_some(section))
+    .collect();
+    if !declared.is_empty() {
+        notices.push(format!(
+            "the manifest also describes {}, which this version of Fairlead does not run yet",
+            declared.join(", ")
+        ));
+    }
+    notices
+}

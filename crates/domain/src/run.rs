@@ -1,0 +1,622 @@
+//! A run and its steps: their states, and the one total function through which they change.
+//!
+//! The truth about a run is its plan and its events. [`Run::apply`] takes one event or refuses it; a page, the
+//! engine and a restart all fold the same events through it. [`Run::next`] says what to do now.
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+use crate::step::Outcome;
+use crate::{Ms, RunId, StepId};
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// Waits for its environment.
+    Queued,
+    /// At work.
+    Running,
+    /// Stops at the next safe point.
+    Cancelling,
+    /// Did everything that it planned.
+    Succeeded,
+    /// A step failed.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+    /// A newer run took its place in the queue.
+    Superseded,
+}
+
+impl RunState {
+    /// Whether it will not change any more.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            RunState::Succeeded | RunState::Failed | RunState::Cancelled | RunState::Superseded
+        )
+    }
+
+    /// The state in one word, as stored and as people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunState::Queued => "queued",
+            RunState::Running => "running",
+            RunState::Cancelling => "cancelling",
+            RunState::Succeeded => "succeeded",
+            RunState::Failed => "failed",
+            RunState::Cancelled => "cancelled",
+            RunState::Superseded => "superseded",
+        }
+    }
+
+    /// Every state, in the order in which a run may come to them.
+    pub const ALL: [RunState; 7] = [
+        RunState::Queued,
+        RunState::Running,
+        RunState::Cancelling,
+        RunState::Succeeded,
+        RunState::Failed,
+        RunState::Cancelled,
+        RunState::Superseded,
+    ];
+}
+
+impl std::str::FromStr for RunState {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is not a state of a run"))
+    }
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum StepState {
+    /// Its turn has not come.
+    Waiting,
+    /// At work.
+    Running,
+    /// A try failed; the next one comes by itself.
+    Retrying {
+        /// What went wrong.
+        failure: Failure,
+        /// When the next try starts.
+        until: Ms,
+    },
+    /// Done.
+    Succeeded {
+        /// What it left.
+        outcome: Outcome,
+    },
+    /// Failed for good.
+    Failed {
+        /// What went wrong.
+        failure: Failure,
+    },
+    /// Stopped by somebody, with what was half-done undone.
+    Cancelled,
+    /// Never started.
+    Skipped {
+        /// Why.
+        because: String,
+    },
+}
+
+impl StepState {
+    /// Whether it will not change any more.
+    pub fn is_final(&self) -> bool {
+        !matches!(
+            self,
+            StepState::Waiting | StepState::Running | StepState::Retrying { .. }
+        )
+    }
+
+    /// The state in one word.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            StepState::Waiting => "waiting",
+            StepState::Running => "running",
+            StepState::Retrying { .. } => "retrying",
+            StepState::Succeeded { .. } => "succeeded",
+            StepState::Failed { .. } => "failed",
+            StepState::Cancelled => "cancelled",
+            StepState::Skipped { .. } => "skipped",
+        }
+    }
+}
+
+/// What went wrong, for people; already redacted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What failed, where, and what it said.
+    pub what: String,
+    /// What to do next.
+    pub advice: String,
+    /// What Fairlead did about it, such as returning the old container.
+    pub undone: Option<String>,
+}
+
+/// Something that happened to a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum RunEvent {
+    /// A step's success is taken over from the run that this one repeats.
+    StepReused {
+        /// The step.
+        step: StepId,
+        /// The run that did it.
+        from: RunId,
+        /// What it left.
+        outcome: Outcome,
+    },
+    /// The environment is this run's; its first steps may start.
+    Started,
+    /// A portal took over what another one, or an earlier life of the same one, left.
+    Resumed,
+    /// The intent to try a step, stored before the try.
+    StepStarted {
+        /// The step.
+        step: StepId,
+        /// Which try, from 1.
+        attempt: u16,
+    },
+    /// A try did it.
+    StepSucceeded {
+        /// The step.
+        step: StepId,
+        /// What it left.
+        outcome: Outcome,
+    },
+    /// A try failed, and another one follows.
+    StepRetrying {
+        /// The step.
+        step: StepId,
+        /// What went wrong.
+        failure: Failure,
+        /// When the next try starts.
+        until: Ms,
+    },
+    /// The last try failed.
+    StepFailed {
+        /// The step.
+        step: StepId,
+        /// What went wrong.
+        failure: Failure,
+    },
+    /// A step stopped because the run is being cancelled; what was half-done is undone.
+    StepCancelled {
+        /// The step.
+        step: StepId,
+    },
+    /// A step will not run.
+    StepSkipped {
+        /// The step.
+        step: StepId,
+        /// Why.
+        because: String,
+    },
+    /// Somebody wants the run to stop.
+    CancelRequested {
+        /// Who, in words.
+        by: String,
+    },
+    /// A newer run took this one's place in the queue.
+    Superseded {
+        /// The newer run.
+        by: RunId,
+    },
+    /// Every step has ended; how the run ended follows from them.
+    Finished,
+}
+
+/// An event with its place and time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// Its place among the run's events, from 1.
+    pub seq: i64,
+    /// When it was stored.
+    pub at: Ms,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: RunEvent,
+}
+
+/// An event that does not fit the state. The store refuses it too, so it never becomes part of the truth.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a run that is {run} cannot take {event}: {why}")]
+pub struct IllegalTransition {
+    run: &'static str,
+    event: String,
+    why: &'static str,
+}
+
+/// One step as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRun {
+    /// Its state.
+    #[serde(flatten)]
+    pub state: StepState,
+    /// How often it was tried.
+    pub attempt: u16,
+    /// When its first try started.
+    pub started: Option<Ms>,
+    /// When it ended.
+    pub ended: Option<Ms>,
+}
+
+/// A run as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// What it is to do.
+    pub plan: Plan,
+    /// Where it stands.
+    pub state: RunState,
+    /// Its steps, in the plan's order.
+    pub steps: Vec<StepRun>,
+    /// The number of its last event; 0 before the first.
+    pub seq: i64,
+    /// When it started to work.
+    pub started: Option<Ms>,
+    /// When it ended.
+    pub ended: Option<Ms>,
+    /// Who wanted it to stop.
+    pub cancelled_by: Option<String>,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Try a step.
+    Start(StepId, u16),
+    /// Note that a step will not run.
+    Skip(StepId, String),
+    /// Note that a step between two tries is not tried again.
+    Cancel(StepId),
+    /// Close the run.
+    Finish,
+}
+
+impl Run {
+    /// A run of which nothing has happened yet.
+    pub fn new(plan: Plan) -> Self {
+        let waiting = StepRun {
+            state: StepState::Waiting,
+            attempt: 0,
+            started: None,
+            ended: None,
+        };
+        let steps = vec![waiting; plan.steps.len()];
+        Self {
+            plan,
+            state: RunState::Queued,
+            steps,
+            seq: 0,
+            started: None,
+            ended: None,
+            cancelled_by: None,
+        }
+    }
+
+    /// The run after `events`, which are all of its events from the first.
+    pub fn replay<'e>(
+        plan: Plan,
+        events: impl IntoIterator<Item = &'e StoredEvent>,
+    ) -> Result<Self, IllegalTransition> {
+        let mut run = Self::new(plan);
+        for event in events {
+            run.apply(&event.event, event.at)?;
+        }
+        Ok(run)
+    }
+
+    /// Takes an event, or refuses it and stays as it was.
+    pub fn apply(&mut self, event: &RunEvent, at: Ms) -> Result<(), IllegalTransition> {
+        self.check(event).map_err(|why| IllegalTransition {
+            run: self.state.as_str(),
+            event: format!("{event:?}").chars().take(200).collect(),
+            why,
+        })?;
+        match event {
+            RunEvent::StepReused { step, outcome, .. } => {
+                self.end(
+                    *step,
+                    StepState::Succeeded {
+                        outcome: outcome.clone(),
+                    },
+                    at,
+                );
+            }
+            RunEvent::Started => {
+                self.state = RunState::Running;
+                self.started = Some(at);
+            }
+            RunEvent::Resumed => {}
+            RunEvent::StepStarted { step, attempt } => {
+                let step = &mut self.steps[step.index()];
+                step.state = StepState::Running;
+                step.attempt = *attempt;
+                step.started.get_or_insert(at);
+            }
+            RunEvent::StepSucceeded { step, outcome } => {
+                self.end(
+                    *step,
+                    StepState::Succeeded {
+                        outcome: outcome.clone(),
+                    },
+                    at,
+                );
+            }
+            RunEvent::StepRetrying {
+                step,
+                failure,
+                until,
+            } => {
+                self.steps[step.index()].state = StepState::Retrying {
+                    failure: failure.clone(),
+                    until: *until,
+                };
+            }
+            RunEvent::StepFailed { step, failure } => {
+                self.end(
+                    *step,
+                    StepState::Failed {
+                        failure: failure.clone(),
+                    },
+                    at,
+                );
+            }
+            RunEvent::StepCancelled { step } => self.end(*step, StepState::Cancelled, at),
+            RunEvent::StepSkipped { step, because } => {
+                self.end(
+                    *step,
+                    StepState::Skipped {
+                        because: because.clone(),
+                    },
+                    at,
+                );
+            }
+            RunEvent::CancelRequested { by } => {
+                self.cancelled_by = Some(by.clone());
+                // One that never started has nothing to stop.
+                if self.state == RunState::Queued {
+                    self.state = RunState::Cancelled;
+                    self.ended = Some(at);
+                } else {
+                    self.state = RunState::Cancelling;
+                }
+            }
+            RunEvent::Superseded { .. } => {
+                self.state = RunState::Superseded;
+                self.ended = Some(at);
+            }
+            RunEvent::Finished => {
+                self.state = self.verdict();
+                self.ended = Some(at);
+            }
+        }
+        self.seq += 1;
+        Ok(())
+    }
+
+    fn end(&mut self, step: StepId, state: StepState, at: Ms) {
+        let step = &mut self.steps[step.index()];
+        step.state = state;
+        step.ended = Some(at);
+    }
+
+    fn check(&self, event: &RunEvent) -> Result<(), &'static str> {
+        if self.state.is_final() {
+            return Err("it has ended");
+        }
+        let at_work = matches!(self.state, RunState::Running | RunState::Cancelling);
+        match event {
+            RunEvent::StepReused { step, .. } => match (self.state, self.step(*step)?) {
+                (RunState::Queued, StepState::Waiting) => Ok(()),
+                (RunState::Queued, _) => Err("the step was reused before"),
+                _ => Err("steps are reused before the run starts"),
+            },
+            RunEvent::Started if self.state == RunState::Queued => Ok(()),
+            RunEvent::Started => Err("it has started before"),
+            RunEvent::Resumed if at_work => Ok(()),
+            RunEvent::StepStarted { step, attempt } if at_work => {
+                match self.step(*step)? {
+                    StepState::Waiting | StepState::Retrying { .. } => {}
+                    _ => return Err("the step runs or has ended"),
+                }
+                if *attempt != self.steps[step.index()].attempt + 1 {
+                    return Err("tries are counted one by one");
+                }
+                let planned = &self.plan.steps[step.index()];
+                if self.state == RunState::Cancelling && !planned.always {
+                    return Err("it is being cancelled");
+                }
+                if self.ready(*step) {
+                    Ok(())
+                } else {
+                    Err("a step before it has not done its part")
+                }
+            }
+            RunEvent::StepSucceeded { step, .. }
+            | RunEvent::StepRetrying { step, .. }
+            | RunEvent::StepFailed { step, .. }
+                if at_work =>
+            {
+                if *self.step(*step)? == StepState::Running {
+                    Ok(())
+                } else {
+                    Err("the step is not running")
+                }
+            }
+            RunEvent::StepCancelled { step } => {
+                let stoppable = matches!(
+                    self.step(*step)?,
+                    StepState::Running | StepState::Retrying { .. }
+                );
+                match self.state {
+                    RunState::Cancelling if stoppable => Ok(()),
+                    RunState::Cancelling => Err("the step is not running"),
+                    _ => Err("nobody asked to cancel it"),
+                }
+            }
+            RunEvent::StepSkipped { step, .. } if at_work => {
+                if *self.step(*step)? == StepState::Waiting {
+                    Ok(())
+                } else {
+                    Err("the step has started")
+                }
+            }
+            RunEvent::CancelRequested { .. } if self.state == RunState::Cancelling => {
+                Err("it is being cancelled already")
+            }
+            RunEvent::CancelRequested { .. } => Ok(()),
+            RunEvent::Superseded { .. } if self.state == RunState::Queued => Ok(()),
+            RunEvent::Superseded { .. } => Err("it has started"),
+            RunEvent::Finished if at_work => {
+                if self.steps.iter().all(|step| step.state.is_final()) {
+                    Ok(())
+                } else {
+                    Err("a step has not ended")
+                }
+            }
+            RunEvent::Resumed
+            | RunEvent::StepStarted { .. }
+            | RunEvent::StepSucceeded { .. }
+            | RunEvent::StepRetrying { .. }
+            | RunEvent::StepFailed { .. }
+            | RunEvent::StepSkipped { .. }
+            | RunEvent::Finished => Err("it has not started"),
+        }
+    }
+
+    fn step(&self, id: StepId) -> Result<&StepState, &'static str> {
+        self.steps
+            .get(id.index())
+            .map(|step| &step.state)
+            .ok_or("the plan has no such step")
+    }
+
+    /// Whether what the step needs has done its part.
+    fn ready(&self, id: StepId) -> bool {
+        let planned = &self.plan.steps[id.index()];
+        planned
+            .needs
+            .iter()
+            .all(|need| match self.steps.get(need.index()) {
+                Some(step) if planned.always => step.state.is_final(),
+                Some(step) => matches!(step.state, StepState::Succeeded { .. }),
+                None => false,
+            })
+    }
+
+    /// Everything that is to be done at `now`, in the plan's order. Empty while steps are at work.
+    pub fn next(&self, now: Ms) -> Vec<Next> {
+        if !matches!(self.state, RunState::Running | RunState::Cancelling) {
+            return Vec::new();
+        }
+        if self.steps.iter().all(|step| step.state.is_final()) {
+            return vec![Next::Finish];
+        }
+        let mut next = Vec::new();
+        for (planned, step) in self.plan.steps.iter().zip(&self.steps) {
+            match &step.state {
+                StepState::Waiting => {
+                    if self.state == RunState::Cancelling && !planned.always {
+                        next.push(Next::Skip(planned.id, "the run was cancelled".into()));
+                    } else if self.ready(planned.id) {
+                        next.push(Next::Start(planned.id, step.attempt + 1));
+                    } else if let Some(blocking) = self.blocking(planned.id) {
+                        next.push(Next::Skip(planned.id, blocking));
+                    }
+                }
+                StepState::Retrying { .. }
+                    if self.state == RunState::Cancelling && !planned.always =>
+                {
+                    next.push(Next::Cancel(planned.id));
+                }
+                StepState::Retrying { until, .. } if *until <= now => {
+                    next.push(Next::Start(planned.id, step.attempt + 1));
+                }
+                _ => {}
+            }
+        }
+        next
+    }
+
+    /// Why a step can never become ready: what it needs ended otherwise than well.
+    fn blocking(&self, id: StepId) -> Option<String> {
+        let planned = &self.plan.steps[id.index()];
+        if planned.always {
+            return None;
+        }
+        planned.needs.iter().find_map(|need| {
+            let state = &self.steps.get(need.index())?.state;
+            let title = self.plan.step(*need)?.step.title();
+            match state {
+                StepState::Failed { .. } => Some(format!("“{title}” failed")),
+                StepState::Cancelled => Some(format!("“{title}” was cancelled")),
+                StepState::Skipped { because } => Some(because.clone()),
+                _ => None,
+            }
+        })
+    }
+
+    /// The earliest time at which a step is tried again by itself.
+    pub fn wakes_at(&self) -> Option<Ms> {
+        let until = |step: &StepRun| match step.state {
+            StepState::Retrying { until, .. } => Some(until),
+            _ => None,
+        };
+        self.steps.iter().filter_map(until).min()
+    }
+
+    /// How the run ends, once every step but those that always run has ended.
+    pub(crate) fn verdict(&self) -> RunState {
+        let counted = || {
+            self.plan
+                .steps
+                .iter()
+                .zip(&self.steps)
+                .filter(|(planned, _)| !planned.always)
+        };
+        if counted().any(|(_, step)| matches!(step.state, StepState::Failed { .. })) {
+            RunState::Failed
+        } else if counted().all(|(_, step)| matches!(step.state, StepState::Succeeded { .. })) {
+            RunState::Succeeded
+        } else {
+            RunState::Cancelled
+        }
+    }
+
+    /// The first step that failed, with why.
+    pub fn failure(&self) -> Option<(StepId, &Failure)> {
+        self.plan
+            .steps
+            .iter()
+            .zip(&self.steps)
+            .filter(|(planned, _)| !planned.always)
+            .find_map(|(planned, step)| match &step.state {
+                StepState::Failed { failure } => Some((planned.id, failure)),
+                _ => None,
+            })
+    }
+
+    /// What the step left, where it succeeded.
+    pub fn outcome(&self, id: StepId) -> Option<&Outcome> {
+        match &self.steps.get(id.index())?.state {
+            StepState::Succeeded { outcome } => Some(outcome),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

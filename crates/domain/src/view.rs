@@ -1,0 +1,259 @@
+//! What a browser or an API client may see. No secret has a field here.
+use serde::{Deserialize, Serialize};
+
+use crate::log::LogLine;
+use crate::manifest::Problem;
+use crate::plan::{Blocker, Commit, Plan, RunKind};
+use crate::policy::{ActorName, Role};
+use crate::run::{Failure, RunState, StepRun, StoredEvent};
+use crate::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, StepId};
+
+/// The one who looks at the page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Me {
+    /// Account.
+    pub login: Login,
+    /// Name as people say it.
+    pub name: String,
+    /// The projects they may see, with their role there.
+    pub projects: Vec<(ProjectName, Role)>,
+}
+
+/// Whether a button can be pressed, and if not, why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "offer", rename_all = "kebab-case")]
+pub enum Offer {
+    /// It can.
+    Ready,
+    /// It cannot.
+    Refused {
+        /// Why, in a sentence.
+        why: String,
+    },
+}
+
+/// What runs where, of one project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Board {
+    /// The project.
+    pub project: ProjectName,
+    /// Its name as people say it.
+    pub title: String,
+    /// The repository's page.
+    pub repository_url: String,
+    /// When this was read.
+    pub now: Ms,
+    /// The environments in promotion order.
+    pub lanes: Vec<Lane>,
+    /// What is wrong with the manifest file as it is on disk now; the last good one is in force.
+    pub manifest_problems: Vec<Problem>,
+}
+
+/// One environment on the board.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Lane {
+    /// The environment.
+    pub environment: EnvName,
+    /// Its branch.
+    pub branch: String,
+    /// The environment that releases come from.
+    pub follows: Option<EnvName>,
+    /// The branch's newest commit that the portal knows of.
+    pub head: Option<Commit>,
+    /// How many commits of the branch do not run here yet; absent where that is not known.
+    pub behind: Option<u32>,
+    /// What runs, component by component.
+    pub components: Vec<ComponentRow>,
+    /// The run at work here.
+    pub active: Option<RunRow>,
+    /// Runs that wait for their turn, the next one first.
+    pub queued: Vec<RunRow>,
+    /// The last run that ended here.
+    pub last: Option<RunRow>,
+    /// Whether the reader may deploy here.
+    pub deploy: Offer,
+}
+
+/// A component in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentRow {
+    /// The component.
+    pub component: ComponentName,
+    /// What Fairlead put there last; absent before the first deploy.
+    pub running: Option<Running>,
+}
+
+/// What was deployed last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The commit.
+    pub commit: Commit,
+    /// The image.
+    pub digest: Digest,
+    /// The run that did it.
+    pub run: RunId,
+    /// When its container was healthy.
+    pub since: Ms,
+}
+
+/// A run in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// Its number.
+    pub id: RunId,
+    /// The project.
+    pub project: ProjectName,
+    /// Where to.
+    pub environment: EnvName,
+    /// What kind.
+    pub kind: RunKind,
+    /// What.
+    pub commit: Commit,
+    /// Where it stands.
+    pub state: RunState,
+    /// Who asked for it.
+    pub by: ActorName,
+    /// When it was asked for.
+    pub requested: Ms,
+    /// When it started to work.
+    pub started: Option<Ms>,
+    /// When it ended.
+    pub ended: Option<Ms>,
+    /// The run that it repeats from its failed step on.
+    pub retry_of: Option<RunId>,
+}
+
+/// A page of runs, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPage {
+    /// The runs.
+    pub runs: Vec<RunRow>,
+    /// Give this as `before` to get the page after; absent on the last.
+    pub next: Option<RunId>,
+    /// When this was read.
+    pub now: Ms,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RunFilter {
+    /// Of one project only.
+    #[serde(default)]
+    pub project: Option<ProjectName>,
+    /// To one environment only.
+    #[serde(default)]
+    pub environment: Option<EnvName>,
+    /// In one state only.
+    #[serde(default)]
+    pub state: Option<RunState>,
+    /// Older than this run only.
+    #[serde(default)]
+    pub before: Option<RunId>,
+}
+
+/// A run with everything that its page shows but the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunView {
+    /// The head of the page.
+    pub row: RunRow,
+    /// What it was to do.
+    pub plan: Plan,
+    /// Where each step stands, in the plan's order.
+    pub steps: Vec<StepRun>,
+    /// All that happened, in order; its last number is the websocket's first cursor.
+    pub events: Vec<StoredEvent>,
+    /// Why it waits, while it is queued.
+    pub waiting_for: Option<String>,
+    /// Why it failed, where it did.
+    pub failure: Option<(StepId, Failure)>,
+    /// The commit's page.
+    pub commit_url: String,
+    /// Whether the reader may stop it.
+    pub cancel: Offer,
+    /// Whether the reader may start it again from its failed step.
+    pub retry: Offer,
+    /// How long such a run usually takes in milliseconds.
+    pub usual_ms: Option<i64>,
+    /// When this was read.
+    pub now: Ms,
+}
+
+/// A stretch of a step's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    /// The step.
+    pub step: StepId,
+    /// The lines, in order.
+    pub lines: Vec<LogLine>,
+    /// How many lines the whole log has by now.
+    pub total: i64,
+    /// The first line that looks like an error, where one was looked for and found.
+    pub first_error: Option<i64>,
+}
+
+/// Where a text was found in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogMatches {
+    /// Line numbers, in order, at most a thousand.
+    pub lines: Vec<i64>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// The answer to “what would happen if I pressed Deploy?”.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "proposal", rename_all = "kebab-case")]
+pub enum Proposal {
+    /// This would.
+    Plan {
+        /// Shown before the click.
+        plan: Box<Plan>,
+        /// How long it will take in milliseconds, where that is known.
+        usual_ms: Option<i64>,
+        /// The run that it would wait for.
+        behind_run: Option<RunId>,
+    },
+    /// Nothing, because of these.
+    Blocked {
+        /// What stands in the way.
+        blockers: Vec<Blocker>,
+        /// The same in sentences.
+        sentences: Vec<String>,
+    },
+}
+
+/// The settings of a project.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The project.
+    pub project: ProjectName,
+    /// Its name as people say it.
+    pub title: String,
+    /// The manifest in force, as its team wrote it.
+    pub manifest: String,
+    /// SHA-256 in hex of that text.
+    pub manifest_hash: String,
+    /// When it came into force.
+    pub manifest_since: Ms,
+    /// What is wrong with the file as it is on disk now.
+    pub problems: Vec<Problem>,
+    /// Who has signed in.
+    pub members: Vec<Member>,
+    /// How roles are given, as the server's configuration says it: who, role.
+    pub rules: Vec<(String, Role)>,
+    /// When this was read.
+    pub now: Ms,
+}
+
+/// Somebody who has signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Account.
+    pub login: Login,
+    /// Name as people say it.
+    pub name: String,
+    /// Role in the project.
+    pub role: Role,
+    /// When they were last seen.
+    pub seen: Ms,
+}
