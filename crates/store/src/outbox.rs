@@ -1,0 +1,110 @@
+//! Messages to the world outside. What is to be said is stored before it is said, and taken exactly once, so a portal
+//! that dies in between does not say it twice.
+use domain::Ms;
+
+use crate::db::{on, rd};
+use crate::lease::{Claim, beat};
+use crate::{Store, StoreError};
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Not yet sent.
+    Pending,
+    /// Taken to be sent. If nobody is sending it now, whoever did died on the way: it may have arrived or not.
+    Sending,
+    /// Arrived.
+    Done,
+}
+
+impl Delivery {
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "pending" => Ok(Delivery::Pending),
+            "sending" => Ok(Delivery::Sending),
+            "done" => Ok(Delivery::Done),
+            other => Err(StoreError::corrupt("the state of a message", other)),
+        }
+    }
+}
+
+impl Store {
+    /// Stores a message of the claimed run under a key of its own; nothing happens if there is one.
+    /// [`StoreError::LostLease`] if another portal drives the run now. It counts as a heartbeat.
+    pub async fn outbox_put(
+        &self,
+        claim: &Claim,
+        key: &str,
+        body: &str,
+        now: Ms,
+    ) -> Result<(), StoreError> {
+        let mut open = self.main.begin().await?;
+        beat(&mut open, claim, now).await?;
+        on!(&mut open, |conn| {
+            sqlx::query(
+                "INSERT INTO outbox (key, run, project, body, state, created_ms) VALUES ($1, $2, $3, $4, 'pending', $5)
+                 ON CONFLICT (key) DO NOTHING",
+            )
+            .bind(key)
+            .bind(claim.run.0)
+            .bind(claim.project.as_str())
+            .bind(body)
+            .bind(now.0)
+            .execute(conn)
+            .await?;
+        });
+        open.commit().await
+    }
+
+    /// Takes a message to send it and gives its body: to one caller, once.
+    pub async fn outbox_take(&self, key: &str) -> Result<Option<String>, StoreError> {
+        let mut open = self.main.begin().await?;
+        let row: Option<(String,)> = on!(&mut open, |conn| {
+            sqlx::query_as("UPDATE outbox SET state = 'sending' WHERE key = $1 AND state = 'pending' RETURNING body")
+                .bind(key)
+                .fetch_optional(conn)
+                .await?
+        });
+        open.commit().await?;
+        Ok(row.map(|(body,)| body))
+    }
+
+    /// Notes that a message that was taken has arrived.
+    pub async fn outbox_done(&self, key: &str) -> Result<(), StoreError> {
+        self.outbox_turn(key, "done").await
+    }
+
+    /// Puts back a message that was taken and certainly did not arrive, so that it can be taken again.
+    pub async fn outbox_return(&self, key: &str) -> Result<(), StoreError> {
+        self.outbox_turn(key, "pending").await
+    }
+
+    async fn outbox_turn(&self, key: &str, to: &str) -> Result<(), StoreError> {
+        let mut open = self.main.begin().await?;
+        let rows = on!(&mut open, |conn| {
+            sqlx::query("UPDATE outbox SET state = $2 WHERE key = $1 AND state = 'sending'")
+                .bind(key)
+                .bind(to)
+                .execute(conn)
+                .await?
+                .rows_affected()
+        });
+        open.commit().await?;
+        if rows == 1 {
+            Ok(())
+        } else {
+            Err(StoreError::NotFound("message that is being sent"))
+        }
+    }
+
+    /// Where a message stands, if there is one.
+    pub async fn outbox_state(&self, key: &str) -> Result<Option<Delivery>, StoreError> {
+        let row: Option<(String,)> = rd!(&self.main, |pool| {
+            sqlx::query_as("SELECT state FROM outbox WHERE key = $1")
+                .bind(key)
+                .fetch_optional(pool)
+                .await?
+        });
+        row.map(|(state,)| Delivery::parse(&state)).transpose()
+    }
+}
