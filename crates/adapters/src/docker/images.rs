@@ -1,0 +1,274 @@
+//! Images: look up, pull, tag, push, remove.
+
+use std::collections::HashMap;
+
+use bollard::{
+    auth::DockerCredentials,
+    query_parameters::{
+        CreateImageOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptions,
+        RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+    },
+};
+use domain::Digest;
+use futures::TryStreamExt;
+use secrecy::ExposeSecret;
+
+use super::{
+    engine::{Engine, QUICK, SLOW},
+    error::DockerError,
+    failure::{About, Failure},
+};
+use crate::registry::Credentials;
+
+/// An image on an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its id: the digest of its configuration, `sha256:…`.
+    pub id: String,
+    /// The references by digest that it is known under, `registry/name@sha256:…`: one for each registry that it was
+    /// pulled from or pushed to.
+    pub digests: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Bytes of its layers.
+    pub size: i64,
+}
+
+impl Engine {
+    /// The image of this tag, digest reference or id, or `None` when it is not on the engine.
+    pub async fn image(&self, reference: &str) -> Result<Option<Image>, DockerError> {
+        let found = self
+            .call(QUICK, About::Image(reference), async {
+                Ok(self.control.docker.inspect_image(reference).await?)
+            })
+            .await;
+        match found {
+            Ok(found) => Ok(Some(Image {
+                id: found.id.unwrap_or_default(),
+                digests: found.repo_digests.unwrap_or_default(),
+                tags: found.repo_tags.unwrap_or_default(),
+                size: found.size.unwrap_or_default(),
+            })),
+            Err(DockerError::ImageMissing { .. } | DockerError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Pulls an image and gives its digest in that registry. A reference without tag or digest means `latest`.
+    ///
+    /// `on_line` gets what `docker pull` would print, without the moving bars. Dropping the future cancels the pull.
+    /// Errors: [`DockerError::Unauthorized`], [`DockerError::RegistryUnreachable`], [`DockerError::ImageMissing`],
+    /// [`DockerError::DiskFull`].
+    pub async fn pull(
+        &self,
+        reference: &str,
+        credentials: Option<&Credentials>,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<Digest, DockerError> {
+        let (name, version) = split(reference);
+        let options = CreateImageOptionsBuilder::new()
+            .from_image(name)
+            .tag(version)
+            .build();
+        let account = credentials.map(|credentials| account(credentials, registry_of(reference)));
+        let mut answers = self.bulk.docker.create_image(Some(options), None, account);
+        let mut progress = Progress::default();
+        let mut digest = None;
+        loop {
+            let answer = answers
+                .try_next()
+                .await
+                .map_err(|error| self.error(About::Registry(reference), error.into()))?;
+            let Some(answer) = answer else { break };
+            let status = answer.status.unwrap_or_default();
+            if let Some(found) = status.strip_prefix("Digest: ") {
+                digest = found.parse::<Digest>().ok();
+            }
+            progress.report(answer.id.as_deref(), &status, &mut on_line);
+        }
+        digest.ok_or_else(|| {
+            self.error(
+                About::Registry(reference),
+                Failure::Odd("the engine did not tell the digest of what it pulled".into()),
+            )
+        })
+    }
+
+    /// Gives an image another name: `registry/name:tag`.
+    pub async fn tag(&self, image: &str, reference: &str) -> Result<(), DockerError> {
+        let (name, tag) = split(reference);
+        let options = TagImageOptionsBuilder::new().repo(name).tag(tag).build();
+        self.call(QUICK, About::Image(image), async {
+            Ok(self.control.docker.tag_image(image, Some(options)).await?)
+        })
+        .await
+    }
+
+    /// Pushes `registry/name:tag` and gives its digest there. Otherwise as [`Engine::pull`].
+    pub async fn push(
+        &self,
+        reference: &str,
+        credentials: Option<&Credentials>,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<Digest, DockerError> {
+        let (name, tag) = split(reference);
+        let options = PushImageOptionsBuilder::new().tag(tag).build();
+        let account = credentials.map(|credentials| account(credentials, registry_of(reference)));
+        let mut answers = self.bulk.docker.push_image(name, Some(options), account);
+        let mut progress = Progress::default();
+        let mut digest = None;
+        loop {
+            let answer = answers
+                .try_next()
+                .await
+                .map_err(|error| self.error(About::Registry(reference), error.into()))?;
+            let Some(answer) = answer else { break };
+            let status = answer.status.unwrap_or_default();
+            // The last line: `dev-1a2b: digest: sha256:… size: 1234`.
+            if let Some((_, rest)) = status.split_once("digest: ") {
+                digest = rest
+                    .split(' ')
+                    .next()
+                    .and_then(|found| found.parse::<Digest>().ok());
+            }
+            progress.report(None, &status, &mut on_line);
+        }
+        digest.ok_or_else(|| {
+            self.error(
+                About::Registry(reference),
+                Failure::Odd("the engine did not tell the digest of what it pushed".into()),
+            )
+        })
+    }
+
+    /// Removes a name of an image, and the image with its last one; nothing happens when there is none.
+    /// Errors: [`DockerError::Conflict`] when a container uses it.
+    pub async fn remove_image(&self, reference: &str) -> Result<(), DockerError> {
+        let removed = self
+            .call(SLOW, About::Image(reference), async {
+                let options: RemoveImageOptions = RemoveImageOptionsBuilder::new().build();
+                Ok(self
+                    .control
+                    .docker
+                    .remove_image(reference, Some(options), None)
+                    .await
+                    .map(drop)?)
+            })
+            .await;
+        match removed {
+            Err(DockerError::ImageMissing { .. } | DockerError::NotFound { .. }) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Layers report each of their steps dozens of times; a log wants each once.
+#[derive(Default)]
+struct Progress(HashMap<String, String>);
+
+impl Progress {
+    fn report(&mut self, layer: Option<&str>, status: &str, on_line: &mut impl FnMut(&str)) {
+        let status = status.trim();
+        if status.is_empty() {
+            return;
+        }
+        let key = layer.unwrap_or_default();
+        if self.0.get(key).is_some_and(|last| last == status) {
+            return;
+        }
+        self.0.insert(key.to_owned(), status.to_owned());
+        match layer {
+            Some(layer) => on_line(&format!("{layer}: {status}")),
+            None => on_line(status),
+        }
+    }
+}
+
+pub(super) fn account(credentials: &Credentials, registry: &str) -> DockerCredentials {
+    DockerCredentials {
+        username: Some(credentials.username.expose_secret().to_owned()),
+        password: Some(credentials.password.expose_secret().to_owned()),
+        serveraddress: Some(registry.to_owned()),
+        ..DockerCredentials::default()
+    }
+}
+
+/// The registry of a reference, by Docker's rule: a first part with a dot or a colon, or `localhost`; else Docker Hub.
+pub(super) fn registry_of(reference: &str) -> &str {
+    match reference.split_once('/') {
+        Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
+        _ => "docker.io",
+    }
+}
+
+/// Name, and tag or digest; `latest` where there is neither, because the engine would pull every tag.
+fn split(reference: &str) -> (&str, &str) {
+    if let Some((name, digest)) = reference.split_once('@') {
+        return (name, digest);
+    }
+    match reference.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (reference, "latest"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_taken_apart_as_docker_does() {
+        for (reference, name, version, registry) in [
+            ("nginx", "nginx", "latest", "docker.io"),
+            ("team/app:1.2", "team/app", "1.2", "docker.io"),
+            (
+                "10.77.0.2:5000/app",
+                "10.77.0.2:5000/app",
+                "latest",
+                "10.77.0.2:5000",
+            ),
+            (
+                "ghcr.io/team/app:dev-1",
+                "ghcr.io/team/app",
+                "dev-1",
+                "ghcr.io",
+            ),
+            (
+                "localhost/app@sha256:ab",
+                "localhost/app",
+                "sha256:ab",
+                "localhost",
+            ),
+        ] {
+            assert_eq!(
+                (split(reference), registry_of(reference)),
+                ((name, version), registry),
+                "{reference}"
+            );
+        }
+    }
+
+    #[test]
+    fn progress_is_told_once_per_step_of_a_layer() {
+        let (mut progress, mut lines) = (Progress::default(), Vec::new());
+        for (layer, status) in [
+            (None, "Pulling from app"),
+            (Some("a1"), "Downloading"),
+            (Some("b2"), "Downloading"),
+            (Some("a1"), "Downloading"),
+            (Some("a1"), "Pull complete"),
+            (None, ""),
+        ] {
+            progress.report(layer, status, &mut |line| lines.push(line.to_owned()));
+        }
+        assert_eq!(
+            lines,
+            [
+                "Pulling from app",
+                "a1: Downloading",
+                "b2: Downloading",
+                "a1: Pull complete"
+            ]
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! The Docker Engine, on this machine or on a host behind SSH: images, builds, containers, their logs.
+//!
+//! An [`Engine`] speaks the Engine API through a [`Dial`], which opens byte streams to it and reconnects by itself. Typed
+//! calls go through bollard. Three go straight over the same HTTP client: creating and inspecting a container, since
+//! bollard writes both bodies, and with them the environment's secrets, to the debug log; and container logs, where
+//! bollard's decoder costs more than the engine's own work.
+//!
+//! Quirks of the library that are cured here, once: registry credentials in the wrong base64 alphabet, one time limit
+//! for all calls, a non-zero exit reported as an error.
+
+mod build;
+mod containers;
+mod engine;
+mod env_file;
+mod error;
+mod failure;
+mod frames;
+mod images;
+mod logs;
+mod spec;
+mod transport;
+
+pub use build::BuildOptions;
+pub use containers::{Container, Health, State};
+pub use engine::{Engine, Version};
+pub use env_file::{EnvFileError, parse_env_file};
+pub use error::DockerError;
+pub use images::Image;
+pub use logs::{LogCursor, LogLine, Logs};
+pub use spec::ContainerSpec;
+pub use transport::{Dial, Io, Lane};

@@ -1,0 +1,241 @@
+//! What a portal needs to serve the lab: its configuration, the sample project's manifest and templates, and the secrets.
+use crate::{
+    credentials::KeyPair,
+    description::{GitHub, Lab},
+    error::LabError,
+    folder::{Folder, write_file},
+    layout::{Environment, Kind, Place, REGISTRIES},
+};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// Writes `fairlead.toml`, `projects/` and `secrets.env`.
+pub async fn write(folder: &Folder, lab: &Lab) -> Result<(), LabError> {
+    write_file(
+        &folder.file("fairlead.toml"),
+        0o644,
+        configuration(lab).as_bytes(),
+    )?;
+    write_file(
+        &folder.file("projects/projectmeats.toml"),
+        0o644,
+        manifest(lab).as_bytes(),
+    )?;
+    write_file(
+        &folder.file("projects/projectmeats/templates/env-config.js"),
+        0o644,
+        ENV_CONFIG.as_bytes(),
+    )?;
+    write_file(
+        &folder.file("secrets.env"),
+        0o600,
+        secrets(folder, lab).await?.as_bytes(),
+    )
+}
+
+/// The example's own template, so that the lab proves it.
+const ENV_CONFIG: &str = include_str!("../../../docs/example/templates/env-config.js");
+
+fn configuration(lab: &Lab) -> String {
+    format!(
+        r#"# The lab's portal. Written by `cargo run -p lab -- up`; changes are lost on the next one.
+listen = "127.0.0.1:3000"
+public_url = "http://localhost:3000"
+data_dir = "portal"
+projects_dir = "projects"
+builder = "unix://{socket}"
+
+[github]
+url = "{url}"
+api_url = "{api_url}"
+client_id = "{client_id}"
+client_secret = "secret:GITHUB_CLIENT_SECRET"
+token = "secret:GITHUB_TOKEN"
+
+[secrets]
+env_prefix = "FAIRLEAD_SECRET_"
+files = ["secrets.env"]
+
+[[members]]
+project = "projectmeats"
+role = "lead"
+team = "meats-central/leads"
+
+[[members]]
+project = "projectmeats"
+role = "developer"
+team = "meats-central/developers"
+
+[[members]]
+project = "projectmeats"
+role = "viewer"
+team = "meats-central/viewers"
+"#,
+        socket = lab.docker_socket,
+        url = lab.github.url,
+        api_url = lab.github.api_url,
+        client_id = lab.github.client_id,
+    )
+}
+
+fn manifest(lab: &Lab) -> String {
+    let registries: String = REGISTRIES
+        .iter()
+        .zip(&lab.registries)
+        .map(|(place, registry)| {
+            format!(
+                "[[registries]]\nname = \"{}\"\nprefix = \"{}/{}\"\nusername = \"secret:{}\"\npassword = \"secret:{}\"\n\n",
+                place.name, registry.address, place.namespace, place.user_secret, place.token_secret,
+            )
+        })
+        .collect();
+    let mut text = format!(
+        r#"# The sample project in the lab. Written by `cargo run -p lab -- up`; changes are lost on the next one.
+name = "projectmeats"
+title = "ProjectMeats"
+repository = "{repository}"
+
+{registries}[components.backend]
+image = "projectmeats-backend"
+build = {{ context = ".", dockerfile = "backend/dockerfile" }}
+container = {{ name = "pm-backend", ports = ["8000:8000"], restart = "unless-stopped", env_file = "/home/django/ProjectMeats/backend/.env", volumes = ["/home/django/ProjectMeats/media:/app/media", "/home/django/ProjectMeats/staticfiles:/app/staticfiles"] }}
+health = {{ url = "http://localhost:8000/api/v1/health/", attempts = 20, every = "5s" }}
+
+[components.frontend]
+after = ["backend"]
+image = "projectmeats-frontend"
+build = {{ context = ".", dockerfile = "frontend/dockerfile" }}
+container = {{ name = "pm-frontend", ports = ["8080:80"], restart = "unless-stopped", hosts = {{ backend = "secret:BACKEND_IP" }}, volumes = ["/opt/pm/frontend/env/env-config.js:/usr/share/nginx/html/env-config.js:ro"] }}
+files = [{{ path = "/opt/pm/frontend/env/env-config.js", template = "env-config.js" }}]
+health = {{ url = "http://localhost:8080/", attempts = 20, every = "5s" }}
+
+[notify]
+slack = "secret:SLACK_WEBHOOK_URL"
+"#,
+        repository = lab.repository.full_name,
+    );
+    for environment in Environment::ALL {
+        text.push_str(&manifest_environment(lab, environment));
+    }
+    text
+}
+
+fn manifest_environment(lab: &Lab, environment: Environment) -> String {
+    let [backend, frontend] =
+        [Kind::Backend, Kind::Frontend].map(|kind| Place { environment, kind });
+    let host_key = |place: Place| {
+        lab.droplets
+            .get(&place.name())
+            .map_or("", |droplet| droplet.host_key.as_str())
+    };
+    let rules = match environment {
+        Environment::Dev => "",
+        Environment::Uat => "follows = \"dev\"\npromote = \"pull-request\"\n",
+        Environment::Prod => {
+            "follows = \"uat\"\npromote = \"pull-request\"\napprovals = { count = 1, role = \"lead\", not_requester = true }\n"
+        }
+    };
+    format!(
+        r#"
+[environments.{name}]
+branch = "{branch}"
+{rules}secrets = "{prefix}_"
+vars = {{ api_base_url = "http://{api}:8000", environment = "{title}" }}
+hosts.backend = {{ address = "secret:HOST", user = "secret:USER", password = "secret:SSH_PASSWORD", host_key = "{backend_key}" }}
+hosts.frontend = {{ address = "secret:FRONTEND_HOST", user = "secret:FRONTEND_USER", key = "secret:FRONTEND_SSH_KEY", host_key = "{frontend_key}" }}
+"#,
+        name = environment.name(),
+        branch = environment.branch(),
+        prefix = environment.name().to_uppercase(),
+        api = backend.address(),
+        title = environment.title(),
+        backend_key = host_key(backend),
+        frontend_key = host_key(frontend),
+    )
+}
+
+async fn secrets(folder: &Folder, lab: &Lab) -> Result<String, LabError> {
+    let GitHub {
+        client_secret,
+        token,
+        webhook_secret,
+        ..
+    } = &lab.github;
+    let mut lines = BTreeMap::from([
+        ("GITHUB_CLIENT_SECRET".to_owned(), client_secret.clone()),
+        ("GITHUB_TOKEN".to_owned(), token.clone()),
+        ("GITHUB_WEBHOOK_SECRET".to_owned(), webhook_secret.clone()),
+        (
+            "SLACK_WEBHOOK_URL".to_owned(),
+            lab.slack.webhook_url.clone(),
+        ),
+    ]);
+    for (place, registry) in REGISTRIES.iter().zip(&lab.registries) {
+        lines.insert(place.user_secret.to_owned(), registry.username.clone());
+        lines.insert(place.token_secret.to_owned(), registry.password.clone());
+    }
+    for place in Place::all() {
+        let Some(droplet) = lab.droplets.get(&place.name()) else {
+            continue;
+        };
+        let prefix = place.environment.name().to_uppercase();
+        let address = droplet.address.to_string();
+        match place.kind {
+            Kind::Backend => {
+                lines.insert(format!("{prefix}_HOST"), address.clone());
+                lines.insert(format!("{prefix}_USER"), droplet.user.clone());
+                lines.insert(
+                    format!("{prefix}_SSH_PASSWORD"),
+                    droplet.password.clone().unwrap_or_default(),
+                );
+                lines.insert(format!("{prefix}_BACKEND_IP"), address);
+            }
+            Kind::Frontend => {
+                let key = KeyPair::load_or_make(folder, &place.name()).await?;
+                lines.insert(format!("{prefix}_FRONTEND_HOST"), address);
+                lines.insert(format!("{prefix}_FRONTEND_USER"), droplet.user.clone());
+                lines.insert(format!("{prefix}_FRONTEND_SSH_KEY"), key.private);
+            }
+        }
+    }
+    let mut text = String::from("# The lab's secrets, made on its first start.\n");
+    for (name, value) in lines {
+        // Nothing here has quotes or backslashes; keys have line breaks.
+        let _ = writeln!(text, "{name}=\"{}\"", value.replace('\n', "\\n"));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{credentials::Credentials, up::describe};
+
+    #[tokio::test]
+    async fn the_manifest_is_one_that_the_product_reads() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().to_owned();
+        let folder = Folder {
+            lab: path.clone(),
+            source: path.clone(),
+            cache: path,
+        };
+        let credentials = Credentials::load_or_make(&folder).unwrap();
+        let lab = describe(&folder, &credentials).await.unwrap();
+        let manifest = domain::manifest::Manifest::parse(&manifest(&lab))
+            .unwrap_or_else(|problems| panic!("{problems:#?}"));
+        assert_eq!(
+            manifest
+                .environments
+                .keys()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            ["dev", "uat", "prod"]
+        );
+        assert!(
+            manifest
+                .environments
+                .values()
+                .all(|environment| environment.hosts.len() == 2)
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! One running stand-in: bound to its address, stopped when dropped.
+//!
+//! Both stand-ins are plain axum routers; what they share is only how they start and end.
+
+use std::{io, net::SocketAddr};
+
+use axum::Router;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+/// A stand-in could not start.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the {name} stand-in cannot listen on {listen}: {source}; free that port or set another one"
+)]
+pub struct ServeError {
+    name: &'static str,
+    listen: SocketAddr,
+    source: io::Error,
+}
+
+/// A listener that has its port but answers nobody yet, so that a router can be told its own address.
+pub(crate) struct Bound {
+    name: &'static str,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Takes the port; port 0 takes any free one.
+pub(crate) async fn bind(name: &'static str, listen: SocketAddr) -> Result<Bound, ServeError> {
+    let fail = |source| ServeError {
+        name,
+        listen,
+        source,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(fail)?;
+    let address = listener.local_addr().map_err(fail)?;
+    Ok(Bound {
+        name,
+        listener,
+        address,
+    })
+}
+
+impl Bound {
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn run(self, router: Router) -> Serving {
+        let Self {
+            name,
+            listener,
+            address,
+        } = self;
+        let task = tokio::spawn(async move { axum::serve(listener, router).await });
+        tracing::info!(%address, "the {name} stand-in listens");
+        Serving { address, task }
+    }
+}
+
+/// A running stand-in. Dropping it stops it at once, requests under way included: some of them hang on purpose.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Serving {
+    /// Where it listens; with port 0 in the configuration, the port it was given.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs until the listener fails, which on a healthy machine is never.
+    pub async fn finished(mut self) {
+        match (&mut self.task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "a stand-in stopped serving"),
+            Err(error) => tracing::error!(%error, "a stand-in stopped"),
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
