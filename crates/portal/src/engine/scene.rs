@@ -1,0 +1,270 @@
+//! What every step of a run works with: the manifest the run was planned from, the values of its secrets, the hosts.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use adapters::docker::Engine;
+use adapters::redact::Redactor;
+use adapters::registry::Credentials;
+use adapters::ssh::{Auth, Fingerprint, Host, Target};
+use domain::manifest::{
+    Environment, Host as HostSpec, HostLogin, Manifest, Registry, SecretName, Value,
+};
+use domain::plan::Plan;
+use domain::release::repository;
+use domain::run::Failure;
+use domain::{ComponentName, HostName, RunId};
+use secrecy::{ExposeSecret, SecretString};
+use store::StoredRun;
+
+use super::steps::StepError;
+use crate::Portal;
+
+/// What the steps of one run share.
+pub(super) struct Scene {
+    pub(super) portal: Portal,
+    pub(super) run: RunId,
+    /// The run's number and the moment it was asked for: what its traces on hosts are called. A portal that begins
+    /// anew counts from 1 again.
+    pub(super) key: String,
+    pub(super) plan: Arc<Plan>,
+    pub(super) manifest: Manifest,
+    pub(super) place: Environment,
+    /// Who asked for the run, in words.
+    pub(super) by: String,
+    pub(super) redactor: Redactor,
+    secrets: BTreeMap<SecretName, SecretString>,
+}
+
+impl Scene {
+    /// Reads the manifest that the run was planned from and fetches the secrets that it needs.
+    pub(super) async fn open(portal: &Portal, stored: &StoredRun) -> Result<Self, Failure> {
+        let fault = |what: String| Failure {
+            what,
+            advice: String::new(),
+            undone: None,
+        };
+        let plan = stored.plan.clone();
+        let parts = portal.parts();
+        let source = parts
+            .store
+            .manifest(&plan.project, &plan.manifest)
+            .await
+            .map_err(|e| fault(e.to_string()))?;
+        let manifest = Manifest::parse(&source).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string).unwrap_or_default();
+            fault(format!("the manifest that this run was planned from cannot be read by this version: {first}"))
+        })?;
+        let place = manifest
+            .environments
+            .get(&plan.environment)
+            .cloned()
+            .ok_or_else(|| {
+                fault(format!(
+                    "the manifest describes no environment `{}`",
+                    plan.environment
+                ))
+            })?;
+        let mut secrets = BTreeMap::new();
+        for name in manifest.secrets_of_deploy(&plan.environment) {
+            let value = parts.secrets.resolve(&place.secrets, name.as_str()).await;
+            if let Some(value) = value.map_err(|error| fault(error.to_string()))? {
+                secrets.insert(name.clone(), value);
+            }
+        }
+        let github = parts
+            .secrets
+            .get(&parts.config.github.token)
+            .await
+            .ok()
+            .flatten();
+        let redactor =
+            Redactor::new(secrets.values().chain(&github)).map_err(|e| fault(e.to_string()))?;
+        let by = stored.row.by.to_string();
+        let (portal, run) = (portal.clone(), stored.row.id);
+        let key = format!("{run}-{:x}", stored.row.requested.0);
+        Ok(Self {
+            portal,
+            run,
+            key,
+            plan: Arc::new(plan),
+            manifest,
+            place,
+            by,
+            redactor,
+            secrets,
+        })
+    }
+
+    /// The value itself, or what the secret holds.
+    pub(super) fn value(&self, value: &Value) -> Result<SecretString, StepError> {
+        match value {
+            Value::Plain(text) => Ok(SecretString::from(text.clone())),
+            Value::Secret(name) => self.secrets.get(name).cloned().ok_or_else(|| {
+                let prefix = &self.place.secrets;
+                StepError::advised(
+                    format!(
+                        "secret `{name}` resolves to nothing (looked for {prefix}{name}, {name})"
+                    ),
+                    "add it to a secret source of the portal and retry the run",
+                )
+            }),
+        }
+    }
+
+    /// Takes the values of secrets out of a failure's words.
+    pub(super) fn clean(&self, failure: &mut Failure) {
+        let clean = |text: &mut String| *text = self.redactor.redact_line(text).into_owned();
+        clean(&mut failure.what);
+        clean(&mut failure.advice);
+        failure.undone.iter_mut().for_each(clean);
+    }
+
+    /// The environment's host of this name, connected.
+    pub(super) async fn host(&self, name: &HostName) -> Result<Host, StepError> {
+        let Plan {
+            project,
+            environment,
+            ..
+        } = &*self.plan;
+        let spec = self.place.hosts.get(name).ok_or_else(|| {
+            StepError::fatal(format!(
+                "environment `{environment}` has no host `{name}` in the manifest"
+            ))
+        })?;
+        let target = self.target(spec)?;
+        let called = format!("{project}/{environment}/{name}");
+        Ok(self.portal.parts().hosts.connect(&called, &target).await?)
+    }
+
+    fn target(&self, spec: &HostSpec) -> Result<Target, StepError> {
+        let plain = |value: &Value| {
+            Ok::<_, StepError>(self.value(value)?.expose_secret().trim().to_owned())
+        };
+        let auth = match &spec.login {
+            HostLogin::Password(password) => Auth::Password(self.value(password)?),
+            HostLogin::Key { key, passphrase } => Auth::Key {
+                pem: self.value(key)?,
+                passphrase: passphrase.as_ref().map(|p| self.value(p)).transpose()?,
+            },
+            HostLogin::Agent => Auth::Agent,
+        };
+        let host_key = match &spec.host_key {
+            None => None,
+            Some(key) => Some(
+                plain(key)?
+                    .parse::<Fingerprint>()
+                    .map_err(|e| StepError::fatal(e.to_string()))?,
+            ),
+        };
+        Ok(Target {
+            address: plain(&spec.address)?,
+            port: spec.port,
+            user: plain(&spec.user)?,
+            auth,
+            host_key,
+        })
+    }
+
+    /// The engine that builds.
+    pub(super) fn builder(&self) -> Result<Engine, StepError> {
+        Ok(Engine::local(&self.portal.parts().config.builder)?)
+    }
+
+    /// The registry of this name.
+    pub(super) fn registry(&self, name: &str) -> Result<&Registry, StepError> {
+        let found = self
+            .manifest
+            .registries
+            .iter()
+            .find(|registry| registry.name == name);
+        found
+            .ok_or_else(|| StepError::fatal(format!("the manifest describes no registry `{name}`")))
+    }
+
+    /// How to log in there, unless the registry asks nobody.
+    pub(super) fn credentials(
+        &self,
+        registry: &Registry,
+    ) -> Result<Option<Credentials>, StepError> {
+        match (&registry.username, &registry.password) {
+            (Some(username), Some(password)) => Ok(Some(Credentials {
+                username: self.value(username)?,
+                password: self.value(password)?,
+            })),
+            _ => Ok(None),
+        }
+    }
+
+    /// A component's image in a registry, without tag or digest, as Docker names it.
+    pub(super) fn image(&self, registry: &Registry, component: &ComponentName) -> String {
+        let prefix = registry
+            .prefix
+            .trim_start_matches("http://")
+            .trim_start_matches("https://");
+        let name = self
+            .manifest
+            .components
+            .get(component)
+            .map_or("", |c| c.image.as_str());
+        repository(prefix, name)
+    }
+
+    /// The text of one of the project's templates with the environment's `vars` filled in.
+    pub(super) async fn render(&self, template: &str) -> Result<SecretString, StepError> {
+        let Plan {
+            project,
+            environment,
+            commit,
+            ..
+        } = &*self.plan;
+        let path = self
+            .portal
+            .parts()
+            .config
+            .projects_dir
+            .join(project.as_str())
+            .join("templates")
+            .join(template);
+        let source = tokio::fs::read_to_string(&path).await.map_err(|error| {
+            StepError::advised(
+                format!(
+                    "template `{template}` cannot be read at {}: {error}",
+                    path.display()
+                ),
+                "put the file there, or correct its name in the manifest",
+            )
+        })?;
+        let mut vars = BTreeMap::new();
+        for (name, value) in &self.place.vars {
+            vars.insert(name.as_str(), self.value(value)?.expose_secret().to_owned());
+        }
+        let known = format!(
+            "known are project, environment, commit, and of the environment's `vars`: {}",
+            vars.keys()
+                .map(|name| format!("vars.{name}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        );
+        let values = minijinja::context! {
+            project => project.as_str(),
+            environment => environment.as_str(),
+            commit => commit.sha.as_str(),
+            vars,
+        };
+        let mut engine = minijinja::Environment::new();
+        engine.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+        // The target may be JavaScript or nginx: no language's escaping fits them all, so the template says it.
+        engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        engine.set_keep_trailing_newline(true);
+        engine
+            .render_named_str(template, &source, values)
+            .map(SecretString::from)
+            .map_err(|error| {
+                let line = error
+                    .line()
+                    .map(|line| format!(", line {line}"))
+                    .unwrap_or_default();
+                StepError::advised(format!("template `{template}`{line}: {error}"), known)
+            })
+    }
+}

@@ -1,0 +1,20 @@
+//! Makes sure that the mirror holds the run's commit. No work tree: builds stream from the mirror.
+use domain::step::Outcome;
+
+use super::{StepError, Work};
+
+pub(super) async fn checkout(work: &Work) -> Result<Outcome, StepError> {
+    let plan = &work.scene.plan;
+    let mirror = work.scene.portal.mirror(&work.scene.manifest).await?;
+    if mirror.commit(&plan.commit.sha).await.is_err() {
+        work.log
+            .say(format!("fetching {}", work.scene.manifest.repository));
+        mirror.fetch().await?;
+    }
+    let commit = mirror.commit(&plan.commit.sha).await?;
+    work.log.say(format!(
+        "commit {} by {}: {}",
+        commit.sha, commit.author, commit.title
+    ));
+    Ok(Outcome::Done)
+}

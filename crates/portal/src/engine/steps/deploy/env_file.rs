@@ -1,0 +1,83 @@
+//! The container's environment as a file on the host holds it.
+use adapters::docker::parse_env_file;
+use adapters::redact::Redactor;
+use adapters::ssh::Host;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::super::{StepError, Work};
+
+/// `--env-file` is read by whoever starts the container; here that is the portal, so it reads it on the host. Its
+/// values are secrets of the host that the portal has not seen before: they are kept out of the log from here on.
+pub(super) async fn read(
+    work: &Work,
+    host: &Host,
+    path: Option<&str>,
+) -> Result<Vec<(String, SecretString)>, StepError> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let bytes = host.read_file(path).await?.ok_or_else(|| {
+        StepError::advised(
+            format!(
+                "host {} has no file {path}, which `env_file` names",
+                host.name()
+            ),
+            "create it on the host, or correct `env_file` in the manifest",
+        )
+    })?;
+    let values = parse_env_file(&bytes).map_err(|error| {
+        StepError::advised(
+            format!("{path} on host {}: {error}", host.name()),
+            "correct the file on the host",
+        )
+    })?;
+    let secrets = values
+        .iter()
+        .filter(|(name, value)| hides(name, value.expose_secret()))
+        .map(|(_, value)| value);
+    let redactor = Redactor::new(secrets).map_err(|error| StepError::fatal(error.to_string()))?;
+    work.log.redact_too(redactor);
+    Ok(values)
+}
+
+/// Whether a value of an env file must not be shown. Hiding `INFO` or `production` wherever they occur would only
+/// make a log unreadable, so it goes by the name, and by whether a URL carries a password.
+fn hides(name: &str, value: &str) -> bool {
+    const MARKS: [&str; 8] = [
+        "SECRET",
+        "PASSWORD",
+        "PASSWD",
+        "TOKEN",
+        "KEY",
+        "CREDENTIAL",
+        "DSN",
+        "PRIVATE",
+    ];
+    let name = name.to_ascii_uppercase();
+    let carries = value
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.split('/').next().unwrap_or("").contains('@'));
+    carries || MARKS.iter().any(|mark| name.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hides;
+
+    #[test]
+    fn values_are_hidden_by_what_they_are() {
+        for (name, value) in [
+            ("SECRET_KEY", "x"),
+            ("DB_PASSWORD", "x"),
+            ("DATABASE_URL", "postgresql://u:p@h/db"),
+        ] {
+            assert!(hides(name, value), "{name}");
+        }
+        for (name, value) in [
+            ("LOG_LEVEL", "INFO"),
+            ("API_URL", "https://dev.example.com/@x"),
+        ] {
+            assert!(!hides(name, value), "{name}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Pushes a built image to one registry under this run's tag. A tag is never moved: one that already names another
+//! image is an error.
+use adapters::registry::Registry as Client;
+use domain::ComponentName;
+use domain::log::Stream;
+use domain::manifest::Registry;
+use domain::release::tag as tag_of;
+use domain::step::{Outcome, StepKind};
+
+use super::build::local_name;
+use super::{StepError, Work};
+
+pub(super) async fn push(
+    work: &Work,
+    component: &ComponentName,
+    registry: &str,
+) -> Result<Outcome, StepError> {
+    let scene = &work.scene;
+    let described = scene.registry(registry)?;
+    let image = scene.image(described, component);
+    let tag = tag_of(&scene.plan.environment, &scene.plan.commit.sha);
+    let reference = format!("{image}:{tag}");
+    let builder = scene.builder()?;
+    let local = built_name(work, component)?;
+    let missing = || {
+        StepError::advised(
+            format!("the builder has lost the image that it built for {component} ({local})"),
+            "start a new run; it builds the image again",
+        )
+    };
+    let built = builder.image(&local).await?.ok_or_else(missing)?;
+    let (client, repository) = client(work, described, component)?;
+    if let Some(existing) = client.digest(&repository, &tag).await? {
+        // The engine remembers the digest under which a registry took the image.
+        if built
+            .digests
+            .iter()
+            .any(|known| *known == format!("{image}@{existing}"))
+        {
+            work.log
+                .say(format!("{registry} already has {reference} ({existing})"));
+            return Ok(Outcome::Pushed { digest: existing });
+        }
+        return Err(StepError::advised(
+            format!("{registry} already has {reference}, and it is another image ({existing})"),
+            "tags are never moved; find out who pushed it, delete the tag in the registry and retry the run",
+        ));
+    }
+    builder.tag(&local, &reference).await?;
+    work.log.say(format!("pushing {reference}"));
+    let credentials = scene.credentials(described)?;
+    let log = &work.log;
+    let digest = builder
+        .push(&reference, credentials.as_ref(), |line| {
+            log.put(Stream::Out, line)
+        })
+        .await?;
+    work.log.say(format!("{registry} took it as {digest}"));
+    Ok(Outcome::Pushed { digest })
+}
+
+/// The client of a registry, and the component's image as the registry names it.
+pub(super) fn client(
+    work: &Work,
+    registry: &Registry,
+    component: &ComponentName,
+) -> Result<(Client, String), StepError> {
+    let http = work.scene.portal.parts().http.clone();
+    let client = Client::new(http, &registry.prefix, work.scene.credentials(registry)?)?;
+    let name = work
+        .scene
+        .manifest
+        .components
+        .get(component)
+        .map_or("", |c| c.image.as_str());
+    Ok((client, name.to_owned()))
+}
+
+fn built_name(work: &Work, component: &ComponentName) -> Result<String, StepError> {
+    let key = work
+        .run
+        .plan
+        .steps
+        .iter()
+        .find_map(|planned| match &planned.step {
+            StepKind::Build {
+                component: built,
+                key,
+            } if built == component => Some(key),
+            _ => None,
+        });
+    let key =
+        key.ok_or_else(|| StepError::fatal(format!("this run's plan does not build {component}")))?;
+    Ok(local_name(work, component, key))
+}

@@ -1,0 +1,316 @@
+//! The facts that decisions are made from: the repository's mirror, what was built, which secrets are there.
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use adapters::git::{GitError, Mirror};
+use domain::manifest::{Branch, Build, Manifest, SecretName};
+use domain::plan::{Commit, DeployFacts};
+use domain::release::TreeKey;
+use domain::{EnvName, ProjectName, Sha};
+use sha2::{Digest as _, Sha256};
+
+use crate::manifests::InForce;
+use crate::{Error, Portal};
+
+/// A board that is looked at asks for a fetch when the last one is older than this.
+const STALE: Duration = Duration::from_secs(30);
+/// How long the first board after a start waits for the repository to be opened, so that it is complete where that is
+/// quick.
+const BRIEFLY: Duration = Duration::from_millis(300);
+/// Commits between two points are counted up to here.
+const COUNTED: usize = 500;
+
+/// What is known of each repository since its last fetch, so that a board does not ask git for it each time.
+#[derive(Default)]
+pub(crate) struct Repositories(Mutex<HashMap<ProjectName, Known>>);
+
+#[derive(Default)]
+struct Known {
+    asked: Option<Instant>,
+    mirror: Option<Mirror>,
+    heads: HashMap<Branch, Option<Commit>>,
+    between: HashMap<(Sha, Sha), Option<u32>>,
+}
+
+impl Repositories {
+    fn with<T>(&self, project: &ProjectName, look: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        look(known.entry(project.clone()).or_default())
+    }
+
+    /// True once per [`STALE`]: whoever hears it fetches.
+    fn is_due(&self, project: &ProjectName) -> bool {
+        self.with(project, |known| {
+            let due = known.asked.is_none_or(|at| at.elapsed() > STALE);
+            if due {
+                known.asked = Some(Instant::now());
+            }
+            due
+        })
+    }
+
+    /// Forgets everything: the manifest may speak of another repository now.
+    pub(crate) fn forget(&self, project: &ProjectName) {
+        self.with(project, |known| *known = Known::default());
+    }
+
+    /// Forgets what a fetch may have changed.
+    pub(crate) fn fetched(&self, project: &ProjectName) {
+        self.with(project, |known| {
+            known.asked = Some(Instant::now());
+            known.heads.clear();
+            known.between.retain(|_, count| count.is_some());
+        });
+    }
+}
+
+/// git's commit in the words of a plan.
+pub(crate) fn in_words(commit: adapters::git::Commit) -> Commit {
+    let adapters::git::Commit {
+        sha,
+        title,
+        author,
+        at_ms,
+        parents: _,
+    } = commit;
+    Commit {
+        sha,
+        title,
+        author,
+        at: at_ms,
+    }
+}
+
+impl Portal {
+    /// The mirror of the project's repository, cloned now if it is not there yet.
+    pub(crate) async fn mirror(&self, manifest: &Manifest) -> Result<Mirror, Error> {
+        let parts = self.parts();
+        let token = parts.secrets.get(&parts.config.github.token).await;
+        let token = token.map_err(|error| Error::Outside(error.to_string()))?;
+        let url = format!(
+            "{}/{}.git",
+            parts.config.github.url.as_str().trim_end_matches('/'),
+            manifest.repository
+        );
+        let dir = parts.config.data_dir.join("git");
+        let mirror = Mirror::open(&dir, &url, token)
+            .await
+            .map_err(|error| Error::Outside(error.to_string()))?;
+        let opened = mirror.clone();
+        let known = &parts.repositories;
+        known.with(&manifest.name, |known| known.mirror = Some(opened));
+        Ok(mirror)
+    }
+
+    /// The newest commit of a branch, and how many of its commits come after `running`, as of the last fetch. Nothing
+    /// is known of a repository that was not opened yet; git is asked once after each fetch.
+    pub(crate) async fn head(
+        &self,
+        manifest: &Manifest,
+        branch: &Branch,
+        running: Option<&Sha>,
+    ) -> Result<(Option<Commit>, Option<u32>), GitError> {
+        let repositories = &self.parts().repositories;
+        let (mirror, head) = repositories.with(&manifest.name, |known| {
+            (known.mirror.clone(), known.heads.get(branch).cloned())
+        });
+        let Some(mirror) = mirror else {
+            return Ok((None, None));
+        };
+        let head = match head {
+            Some(head) => head,
+            None => {
+                let head = match mirror.resolve(branch.as_str()).await? {
+                    Some(sha) => Some(in_words(mirror.commit(&sha).await?)),
+                    None => None,
+                };
+                repositories.with(&manifest.name, |known| {
+                    known.heads.insert(branch.clone(), head.clone())
+                });
+                head
+            }
+        };
+        let behind = match (&head, running) {
+            (Some(head), Some(running)) => {
+                self.between(&manifest.name, &mirror, running, &head.sha)
+                    .await
+            }
+            _ => None,
+        };
+        Ok((head, behind))
+    }
+
+    /// How many commits `to` has that `from` has not; `None` where git does not know one of them any more.
+    async fn between(
+        &self,
+        project: &ProjectName,
+        mirror: &Mirror,
+        from: &Sha,
+        to: &Sha,
+    ) -> Option<u32> {
+        let repositories = &self.parts().repositories;
+        let pair = (from.clone(), to.clone());
+        let known = repositories.with(project, |known| known.between.get(&pair).copied());
+        if let Some(count) = known {
+            return count;
+        }
+        let commits = mirror.log(Some(from), to, COUNTED).await;
+        let count = commits
+            .ok()
+            .and_then(|commits| u32::try_from(commits.len()).ok());
+        repositories.with(project, |known| known.between.insert(pair, count));
+        count
+    }
+
+    /// Fetches in the background when what is known has become old; then the board's bell rings.
+    pub(crate) async fn refresh(&self, manifest: &Arc<Manifest>) {
+        let repositories = &self.parts().repositories;
+        if !repositories.is_due(&manifest.name) {
+            return;
+        }
+        let is_open = repositories.with(&manifest.name, |known| known.mirror.is_some());
+        let (opened, opening) = tokio::sync::oneshot::channel::<()>();
+        let (portal, manifest) = (self.clone(), manifest.clone());
+        tokio::spawn(async move {
+            let mirror = portal.mirror(&manifest).await;
+            drop(opened);
+            let fetched = match mirror {
+                Ok(mirror) => mirror
+                    .fetch()
+                    .await
+                    .map_err(|error| Error::Outside(error.to_string())),
+                Err(error) => Err(error),
+            };
+            match fetched {
+                Ok(()) => {
+                    portal.parts().repositories.fetched(&manifest.name);
+                    portal.parts().live.ring_board(&manifest.name);
+                }
+                Err(error) => {
+                    tracing::warn!(project = %manifest.name, %error, "the repository cannot be fetched");
+                }
+            }
+        });
+        if !is_open {
+            // Either end says enough: it is open, or it takes longer than a page should.
+            let _ = tokio::time::timeout(BRIEFLY, opening).await;
+        }
+    }
+
+    /// The commit's page on the forge.
+    pub(crate) fn commit_url(&self, manifest: &Manifest, commit: &Sha) -> String {
+        format!("{}/commit/{commit}", self.repository_url(manifest))
+    }
+
+    /// The repository's page on the forge.
+    pub(crate) fn repository_url(&self, manifest: &Manifest) -> String {
+        format!(
+            "{}/{}",
+            self.parts()
+                .config
+                .github
+                .url
+                .as_str()
+                .trim_end_matches('/'),
+            manifest.repository
+        )
+    }
+
+    /// Everything that must be known to plan a deploy of `commit`, which the mirror holds.
+    pub(crate) async fn deploy_facts(
+        &self,
+        in_force: &InForce,
+        environment: &EnvName,
+        mirror: &Mirror,
+        commit: Commit,
+    ) -> Result<DeployFacts, Error> {
+        let manifest = &in_force.manifest;
+        let store = &self.parts().store;
+        let mut keys = BTreeMap::new();
+        let mut built = BTreeMap::new();
+        let registries: Vec<&str> = manifest
+            .registries
+            .iter()
+            .map(|registry| registry.name.as_str())
+            .collect();
+        for (component, described) in &manifest.components {
+            let Some(key) = tree_key(mirror, &commit.sha, &described.build).await? else {
+                continue;
+            };
+            if let Some(digest) = store
+                .built(&manifest.name, component, &key, &registries)
+                .await?
+            {
+                built.insert(component.clone(), digest);
+            }
+            keys.insert(component.clone(), key);
+        }
+        let mut running = store.running(&manifest.name).await?;
+        let running = running.remove(environment).unwrap_or_default();
+        Ok(DeployFacts {
+            commit,
+            manifest: in_force.hash.clone(),
+            keys,
+            built,
+            missing_secrets: self.missing_secrets(manifest, environment).await?,
+            usual: store.usual(&manifest.name, environment).await?,
+            running: running
+                .into_iter()
+                .map(|(component, there)| (component, there.commit.sha))
+                .collect(),
+        })
+    }
+
+    /// The secrets that a deploy needs and that no source has, with the names that were tried.
+    pub(crate) async fn missing_secrets(
+        &self,
+        manifest: &Manifest,
+        environment: &EnvName,
+    ) -> Result<BTreeMap<SecretName, Vec<String>>, Error> {
+        let prefix = manifest
+            .environments
+            .get(environment)
+            .map_or("", |place| place.secrets.as_str());
+        let mut missing = BTreeMap::new();
+        for name in manifest.secrets_of_deploy(environment) {
+            let value = self.parts().secrets.resolve(prefix, name.as_str()).await;
+            if value
+                .map_err(|error| Error::Outside(error.to_string()))?
+                .is_none()
+            {
+                let mut tried = vec![format!("{prefix}{name}"), name.to_string()];
+                tried.dedup();
+                missing.insert(name.clone(), tried);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// What identifies the build's input; `None` when the commit has no such context or dockerfile.
+async fn tree_key(mirror: &Mirror, commit: &Sha, build: &Build) -> Result<Option<TreeKey>, Error> {
+    let objects = match mirror
+        .tree_key(commit, &[&build.context, &build.dockerfile])
+        .await
+    {
+        Ok(objects) => objects,
+        Err(GitError::NoSuchPath { .. } | GitError::BadPath { .. }) => return Ok(None),
+        Err(error) => return Err(Error::Outside(error.to_string())),
+    };
+    let mut hasher = Sha256::new();
+    let mut put = |text: &str| {
+        hasher.update(u64::try_from(text.len()).unwrap_or_default().to_be_bytes());
+        hasher.update(text.as_bytes());
+    };
+    for object in &objects {
+        put(object);
+    }
+    put(&build.dockerfile);
+    put(build.target.as_deref().unwrap_or_default());
+    for (name, value) in &build.args {
+        put(name);
+        put(value);
+    }
+    Ok(Some(TreeKey(format!("{:x}", hasher.finalize()))))
+}

@@ -1,0 +1,77 @@
+//! The board: what runs where, and what could be deployed.
+use domain::policy::{Action, Actor, allow};
+use domain::view::{Board, ComponentRow, Lane};
+use domain::{EnvName, ProjectName};
+use store::LaneRuns;
+
+use super::offer;
+use crate::{Error, Portal, now};
+
+impl Portal {
+    /// The board of a project. It shows what the portal knows and has the repository fetched in the background.
+    pub async fn board(&self, actor: &Actor, project: &ProjectName) -> Result<Board, Error> {
+        let in_force = self.visible_project(actor, project).await?;
+        let manifest = &in_force.manifest;
+        self.refresh(manifest).await;
+        let store = &self.parts().store;
+        let (mut running, mut runs) =
+            tokio::try_join!(store.running(project), store.lanes(project))?;
+        let mut lanes = Vec::new();
+        for name in manifest.lanes() {
+            let place = &manifest.environments[name];
+            let mut there = running.remove(name).unwrap_or_default();
+            let components: Vec<ComponentRow> = manifest
+                .components
+                .keys()
+                .map(|component| ComponentRow {
+                    component: component.clone(),
+                    running: there.remove(component),
+                })
+                .collect();
+            // A lane whose components differ is as far behind as the oldest of them.
+            let oldest = components
+                .iter()
+                .filter_map(|row| row.running.as_ref())
+                .min_by_key(|r| r.since);
+            let oldest = oldest.map(|running| &running.commit.sha);
+            // A repository that cannot be read must not hide what runs.
+            let (head, behind) = self.head(manifest, &place.branch, oldest).await.unwrap_or_else(|error| {
+                tracing::warn!(%project, %error, "the board is shown without the branch's head");
+                (None, None)
+            });
+            let LaneRuns {
+                active,
+                queued,
+                last,
+            } = runs.remove(name).unwrap_or_default();
+            let action = Action::Deploy {
+                environment: EnvName::clone(name),
+                least: place.deploy,
+            };
+            lanes.push(Lane {
+                environment: name.clone(),
+                branch: place.branch.to_string(),
+                follows: place.follows.clone(),
+                head,
+                behind,
+                components,
+                active,
+                queued,
+                last,
+                deploy: offer(
+                    allow(actor, Some(project), action)
+                        .err()
+                        .map(|denied| denied.to_string()),
+                ),
+            });
+        }
+        Ok(Board {
+            project: project.clone(),
+            title: manifest.title.clone(),
+            repository_url: self.repository_url(manifest),
+            now: now(),
+            lanes,
+            manifest_problems: in_force.problems,
+        })
+    }
+}

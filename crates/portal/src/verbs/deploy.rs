@@ -1,0 +1,191 @@
+//! Deploy: a commit of an environment's branch becomes a run there. [`Portal::propose`] shows what it would be.
+use adapters::git::{GitError, Mirror};
+use domain::audit::{Change, Origin};
+use domain::manifest::Branch;
+use domain::plan::{Blocker, Commit, Plan, RunKind, deploy as plan_deploy};
+use domain::policy::{Action, Actor, Grant, allow};
+use domain::view::Proposal;
+use domain::{EnvName, ProjectName, RunId, Sha};
+use serde::{Deserialize, Serialize};
+use store::{NewRun, Note};
+
+use crate::facts::in_words;
+use crate::manifests::InForce;
+use crate::{Error, Portal, now};
+
+/// What somebody wants to have where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployRequest {
+    /// The project.
+    pub project: ProjectName,
+    /// Where to.
+    pub environment: EnvName,
+    /// Which commit; the newest of the environment's branch where absent.
+    #[serde(default)]
+    pub commit: Option<Sha>,
+    /// Why, for the audit trail.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl Portal {
+    /// What [`Portal::deploy`] would do now, without doing it.
+    pub async fn propose(&self, actor: &Actor, request: &DeployRequest) -> Result<Proposal, Error> {
+        let planned = match self.granted(actor, request).await {
+            Ok((_, in_force)) => self.plan(&in_force, request).await,
+            Err(error) => Err(error),
+        };
+        match planned {
+            Ok(plan) => {
+                let lanes = self.parts().store.lanes(&request.project).await?;
+                let behind_run = lanes
+                    .get(&request.environment)
+                    .and_then(|lane| lane.active.as_ref())
+                    .map(|run| run.id);
+                Ok(Proposal::Plan {
+                    usual_ms: plan.usual_ms(),
+                    plan: Box::new(plan),
+                    behind_run,
+                })
+            }
+            Err(Error::Blocked(blockers)) => {
+                let sentences = blockers.iter().map(ToString::to_string).collect();
+                Ok(Proposal::Blocked {
+                    blockers,
+                    sentences,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks for a run and gives its number. A queued run of the same kind that has not started makes way for it.
+    pub async fn deploy(
+        &self,
+        actor: &Actor,
+        origin: Origin,
+        request: DeployRequest,
+    ) -> Result<RunId, Error> {
+        let (grant, in_force) = self.granted(actor, &request).await?;
+        let plan = self.plan(&in_force, &request).await?;
+        let note = Note {
+            origin,
+            reason: request.reason.filter(|reason| !reason.trim().is_empty()),
+            at: now(),
+        };
+        let mut tx = self.parts().store.audited(&grant, note).await?;
+        let waiting = tx
+            .queued_runs(&plan.project, &plan.environment, RunKind::Deploy)
+            .await?;
+        let run = tx
+            .insert_run(NewRun {
+                plan: &plan,
+                retry_of: None,
+                reused: &[],
+            })
+            .await?;
+        for older in &waiting {
+            tx.supersede(*older, run).await?;
+        }
+        tx.commit(Change::RunRequested {
+            run,
+            kind: plan.kind,
+            environment: plan.environment.clone(),
+            commit: plan.commit.sha.clone(),
+            retry_of: None,
+            supersedes: waiting.clone(),
+        })
+        .await?;
+        self.ring_after_request(&plan.project, waiting.iter().chain([&run]));
+        Ok(run)
+    }
+
+    /// Tells everyone that runs were made or changed by a request.
+    pub(super) fn ring_after_request<'r>(
+        &self,
+        project: &ProjectName,
+        runs: impl IntoIterator<Item = &'r RunId>,
+    ) {
+        let live = &self.parts().live;
+        for run in runs {
+            live.ring_run(*run);
+        }
+        live.ring_board(project);
+        live.ring_engine();
+    }
+
+    async fn granted(
+        &self,
+        actor: &Actor,
+        request: &DeployRequest,
+    ) -> Result<(Grant, InForce), Error> {
+        let in_force = self.visible_project(actor, &request.project).await?;
+        let Some(place) = in_force.manifest.environments.get(&request.environment) else {
+            return Err(Error::Blocked(vec![Blocker::NoSuchEnvironment {
+                environment: request.environment.clone(),
+            }]));
+        };
+        let action = Action::Deploy {
+            environment: request.environment.clone(),
+            least: place.deploy,
+        };
+        Ok((allow(actor, Some(&request.project), action)?, in_force))
+    }
+
+    async fn plan(&self, in_force: &InForce, request: &DeployRequest) -> Result<Plan, Error> {
+        let manifest = &in_force.manifest;
+        let branch = &manifest.environments[&request.environment].branch;
+        let mirror = self.mirror(manifest).await.map_err(unreadable)?;
+        // A commit that is given may be there already; the newest of a branch never is for certain.
+        let known = match &request.commit {
+            Some(sha) => find(&mirror, branch, Some(sha)).await.ok(),
+            None => None,
+        };
+        let commit = match known {
+            Some(commit) => commit,
+            None => {
+                mirror.fetch().await.map_err(unreadable)?;
+                self.parts().repositories.fetched(&manifest.name);
+                find(&mirror, branch, request.commit.as_ref()).await?
+            }
+        };
+        let facts = self
+            .deploy_facts(in_force, &request.environment, &mirror, commit)
+            .await?;
+        let mut plan =
+            plan_deploy(manifest, &request.environment, &facts).map_err(Error::Blocked)?;
+        if let Some(first) = in_force.problems.first() {
+            plan.notices.push(format!(
+                "the manifest file has {} problem(s), so the last good one is used; the first: {first}",
+                in_force.problems.len()
+            ));
+        }
+        Ok(plan)
+    }
+}
+
+/// The commit that was asked for, if it is on the branch; the branch's newest where none was.
+async fn find(mirror: &Mirror, branch: &Branch, asked: Option<&Sha>) -> Result<Commit, Error> {
+    let newest = mirror.resolve(branch.as_str()).await.map_err(unreadable)?;
+    let Some(newest) = newest else {
+        let branch = branch.clone();
+        return Err(Error::Blocked(vec![Blocker::NoSuchBranch { branch }]));
+    };
+    let no_commit = |commit| Error::Blocked(vec![Blocker::NoSuchCommit { commit }]);
+    let sha = match asked {
+        None => newest,
+        // Whatever leads to it and not to the branch's newest is not on the branch.
+        Some(sha) => match mirror.log(Some(&newest), sha, 1).await {
+            Ok(beyond) if beyond.is_empty() => sha.clone(),
+            Ok(_) => return Err(no_commit(format!("{sha} on branch `{branch}`"))),
+            Err(GitError::NoSuchCommit { .. }) => return Err(no_commit(sha.to_string())),
+            Err(error) => return Err(unreadable(error)),
+        },
+    };
+    mirror.commit(&sha).await.map(in_words).map_err(unreadable)
+}
+
+fn unreadable(error: impl ToString) -> Error {
+    let why = error.to_string();
+    Error::Blocked(vec![Blocker::NoRepository { why }])
+}

@@ -1,0 +1,141 @@
+//! A run that did not succeed is taken up again: what became images is kept, what was done to hosts is done anew.
+use domain::RunId;
+use domain::audit::Change;
+use domain::run::{RunEvent, RunState};
+use domain::step::StepKind;
+use portal::Error;
+
+use crate::support::{MANIFEST, TestPortal, admin, lead, origin};
+
+fn not_the_deploy(step: &StepKind) -> bool {
+    !matches!(step, StepKind::Deploy { .. })
+}
+
+/// The steps that a run took over, by title, and from which run.
+async fn taken(world: &TestPortal, run: RunId) -> Vec<(String, RunId)> {
+    let view = world.portal.run(&lead(), run).await.unwrap();
+    let taken = view.events.iter().filter_map(|stored| match &stored.event {
+        RunEvent::StepReused { step, from, .. } => {
+            Some((view.plan.steps[step.index()].step.title(), *from))
+        }
+        _ => None,
+    });
+    taken.collect()
+}
+
+#[tokio::test]
+async fn a_retry_keeps_the_images_and_does_the_hosts_and_the_message_again() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    assert_eq!(world.drive(not_the_deploy).await, RunState::Failed);
+    let retry = world.portal.retry(&lead(), origin(), failed).await.unwrap();
+    let titles = [
+        "Check out",
+        "Build web",
+        "Push web to hub",
+        "Push web to spare",
+    ];
+    let expected: Vec<_> = titles.map(|title| (title.to_owned(), failed)).into();
+    assert_eq!(taken(&world, retry).await, expected);
+    let view = world.portal.run(&lead(), retry).await.unwrap();
+    assert_eq!(view.row.retry_of, Some(failed));
+    let trail = world.trail_of("shop").await;
+    assert!(matches!(trail[0].what,
+        Change::RunRequested { run, retry_of, .. } if run == retry && retry_of == Some(failed)));
+
+    // Its own retry names the run that really did the work.
+    assert_eq!(world.drive(not_the_deploy).await, RunState::Failed);
+    let third = world.portal.retry(&lead(), origin(), retry).await.unwrap();
+    assert_eq!(taken(&world, third).await, expected);
+    assert_eq!(world.drive(|_| true).await, RunState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_step_after_one_that_failed_is_not_taken_over() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    let build_fails = |step: &StepKind| !matches!(step, StepKind::Build { .. });
+    assert_eq!(world.drive(build_fails).await, RunState::Failed);
+    let retry = world.portal.retry(&lead(), origin(), failed).await.unwrap();
+    assert_eq!(
+        taken(&world, retry).await,
+        [("Check out".to_owned(), failed)]
+    );
+}
+
+#[tokio::test]
+async fn of_two_pushes_the_one_that_worked_is_taken_over() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    let spare_is_down =
+        |step: &StepKind| !matches!(step, StepKind::Push { registry, .. } if registry == "spare");
+    assert_eq!(world.drive(spare_is_down).await, RunState::Failed);
+    let retry = world.portal.retry(&lead(), origin(), failed).await.unwrap();
+    let titles: Vec<String> = taken(&world, retry)
+        .await
+        .into_iter()
+        .map(|t| t.0)
+        .collect();
+    assert_eq!(titles, ["Check out", "Build web", "Push web to hub"]);
+}
+
+#[tokio::test]
+async fn only_a_run_that_failed_or_was_cancelled_is_retried() {
+    let world = TestPortal::new().await;
+    let superseded = world.deploy().await;
+    let succeeded = world.deploy().await;
+    world.drive(|_| true).await;
+    let running = world.deploy().await;
+    world.start().await;
+    let queued = world.deploy().await;
+    let before = world.everything().await;
+    for (run, why) in [
+        (superseded, "never started"),
+        (succeeded, "succeeded"),
+        (running, "has not ended yet"),
+        (queued, "has not ended yet"),
+    ] {
+        let retried = world.portal.retry(&lead(), origin(), run).await;
+        assert!(
+            matches!(&retried, Err(Error::Conflict(told)) if told.contains(why)),
+            "{retried:?}"
+        );
+    }
+    assert_eq!(world.everything().await, before);
+    world
+        .portal
+        .cancel(&lead(), origin(), queued)
+        .await
+        .unwrap();
+    let retry = world.portal.retry(&lead(), origin(), queued).await.unwrap();
+    assert_eq!(taken(&world, retry).await, []);
+}
+
+#[tokio::test]
+async fn a_retry_to_an_environment_that_is_gone_is_refused() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    world.drive(not_the_deploy).await;
+    let renamed = MANIFEST
+        .replace("environments.dev", "environments.test")
+        .replace("follows = \"dev\"", "follows = \"test\"");
+    world.rewrite("shop", &renamed).await;
+    let before = world.everything().await;
+    let retried = world.portal.retry(&admin(), origin(), failed).await;
+    assert!(
+        matches!(&retried, Err(Error::Blocked(blockers)) if blockers[0].to_string().contains("no environment `dev`")),
+        "{retried:?}"
+    );
+    assert_eq!(world.everything().await, before);
+}
+
+#[tokio::test]
+async fn a_retry_takes_the_place_of_the_run_that_waits() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    world.drive(not_the_deploy).await;
+    let waiting = world.deploy().await;
+    let retry = world.portal.retry(&lead(), origin(), failed).await.unwrap();
+    assert_eq!(world.state(waiting).await, RunState::Superseded);
+    assert_eq!(world.state(retry).await, RunState::Queued);
+}
