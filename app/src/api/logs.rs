@@ -1,0 +1,48 @@
+//! Logs, a stretch at a time.
+use domain::view::{LogMatches, LogPage};
+use domain::{RunId, StepId};
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use crate::error::UiError;
+
+/// How many lines one answer holds at most. The log viewer keeps its lines in pages of this size.
+pub const PAGE: i64 = 500;
+
+/// The lines after line `after`; 0 for the first ones.
+#[server(prefix = "/ui", endpoint = "log", input = GetUrl)]
+pub async fn log(run: RunId, step: StepId, after: i64) -> Result<LogPage, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    Ok(portal
+        .log(
+            &caller.actor,
+            run,
+            step,
+            portal::LogRange::After(after),
+            PAGE,
+        )
+        .await?)
+}
+
+/// Which lines hold a text, whatever the case of its letters.
+#[server(prefix = "/ui", endpoint = "search_log", input = GetUrl)]
+pub async fn search_log(run: RunId, step: StepId, text: String) -> Result<LogMatches, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    Ok(portal.search_log(&caller.actor, run, step, &text).await?)
+}
+
+/// The first line that looks like an error.
+#[server(prefix = "/ui", endpoint = "first_error", input = GetUrl)]
+pub async fn first_error(run: RunId, step: StepId) -> Result<Option<i64>, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    let nothing_but_that = portal
+        .log(
+            &caller.actor,
+            run,
+            step,
+            portal::LogRange::After(i64::MAX),
+            1,
+        )
+        .await?;
+    Ok(nothing_but_that.first_error)
+}

@@ -1,0 +1,55 @@
+//! Runs: list, look, stop, start again.
+use domain::run::RunState;
+use domain::view::{RunPage, RunView};
+use domain::{EnvName, ProjectName, RunId};
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use crate::error::UiError;
+
+/// How many runs stand on a page.
+#[cfg(feature = "ssr")]
+const PAGE: i64 = 30;
+
+/// A page of runs, newest first, older than `before` where that is given.
+#[server(prefix = "/ui", endpoint = "runs", input = GetUrl)]
+pub async fn runs(
+    project: Option<ProjectName>,
+    environment: Option<EnvName>,
+    state: Option<RunState>,
+    before: Option<RunId>,
+) -> Result<RunPage, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    let filter = domain::view::RunFilter {
+        project,
+        environment,
+        state,
+        before,
+    };
+    Ok(portal.runs(&caller.actor, &filter, PAGE).await?)
+}
+
+/// A run with its plan, steps and events.
+#[server(prefix = "/ui", endpoint = "run", input = GetUrl)]
+pub async fn run(id: RunId) -> Result<RunView, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    Ok(portal.run(&caller.actor, id).await?)
+}
+
+/// Asks a run to stop at its next safe point, and shows it.
+#[server(prefix = "/ui", endpoint = "cancel")]
+pub async fn cancel(id: RunId) -> Result<(), UiError> {
+    let (portal, caller, origin) = crate::ssr::caller()?;
+    portal.cancel(&caller.actor, origin, id).await?;
+    leptos_axum::redirect(&format!("/runs/{id}"));
+    Ok(())
+}
+
+/// Starts a failed run again from its failed step, and goes to the new run.
+#[server(prefix = "/ui", endpoint = "retry")]
+pub async fn retry(id: RunId) -> Result<RunId, UiError> {
+    let (portal, caller, origin) = crate::ssr::caller()?;
+    let run = portal.retry(&caller.actor, origin, id).await?;
+    leptos_axum::redirect(&format!("/runs/{run}"));
+    Ok(run)
+}

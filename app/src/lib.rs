@@ -1,0 +1,75 @@
+//! Fairlead's web UI. The server renders each page complete; in the browser it becomes live.
+//!
+//! `pages` load and lay out, `parts` are what pages are made of, `api` holds the server functions, `live` keeps a page
+//! up to date, `ssr` is the only file that reads the request.
+#![recursion_limit = "256"]
+
+mod api;
+mod browser;
+pub mod error;
+mod live;
+mod pages;
+mod parts;
+#[cfg(feature = "ssr")]
+pub mod ssr;
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::{ParamSegment, SsrMode, StaticSegment};
+
+use crate::pages::board::BoardPage;
+use crate::pages::deploy::DeployPage;
+use crate::pages::not_found::NotFound;
+use crate::pages::run::RunPage;
+use crate::pages::runs::RunsPage;
+use crate::pages::settings::SettingsPage;
+use crate::pages::sign_in::SignIn;
+use crate::parts::frame::Frame;
+
+/// The document around the app.
+#[cfg(feature = "ssr")]
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    use leptos_meta::{HashedStylesheet, MetaTags};
+    let theme = parts::theme::Theme::of_request();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme.attribute()>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <HashedStylesheet id="style" options=options.clone()/>
+                <AutoReload options=options.clone()/>
+                <HydrationScripts options/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// The app: its frame and its pages. Each page waits for its data on the server, so that it is complete without
+/// JavaScript and has the right status.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Title formatter=|text: String| if text.is_empty() { "Fairlead".into() } else { format!("{text} · Fairlead") }/>
+        <Router>
+            <Frame>
+                <Routes fallback=|| view! { <NotFound/> }>
+                    <Route path=StaticSegment("") view=BoardPage ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("runs") view=RunsPage ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("runs"), ParamSegment("id")) view=RunPage ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("deploy"), ParamSegment("project"), ParamSegment("env")) view=DeployPage ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("settings") view=SettingsPage ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("sign-in") view=SignIn ssr=SsrMode::Async/>
+                </Routes>
+            </Frame>
+        </Router>
+    }
+}

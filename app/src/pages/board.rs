@@ -1,0 +1,199 @@
+//! What runs where: the environments of a project from left to right, in the order of promotion.
+use domain::live::Frame;
+use domain::view::{Board, Me, RunView};
+use domain::{EnvName, ProjectName};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::api;
+use crate::error::UiError;
+use crate::live::{Link, LinkState, follow};
+use crate::parts::deploy::DeployPanel;
+use crate::parts::dialog::Dialog;
+use crate::parts::frame::project_in_address;
+use crate::parts::icon::Icon;
+use crate::parts::lane::LaneView;
+use crate::parts::states::{Empty, Skeleton, TroublePage};
+use crate::parts::when::Clock;
+
+/// What `/` shows.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+enum Home {
+    /// A project, with its runs at work.
+    Board(Box<Board>, Vec<RunView>),
+    /// The choice between several.
+    Projects(Me),
+}
+
+async fn load(project: Option<ProjectName>) -> Result<Home, UiError> {
+    let me = api::session::me().await?;
+    let project = match (project, me.projects.as_slice()) {
+        (Some(project), _) => project,
+        (None, [(only, _)]) => only.clone(),
+        (None, _) => return Ok(Home::Projects(me)),
+    };
+    let board = api::board::board(project).await?;
+    let mut active = Vec::new();
+    for row in board.lanes.iter().filter_map(|lane| lane.active.as_ref()) {
+        active.push(api::runs::run(row.id).await?);
+    }
+    Ok(Home::Board(Box::new(board), active))
+}
+
+/// The page.
+#[component]
+pub fn BoardPage() -> impl IntoView {
+    let project = project_in_address();
+    let home = Resource::new(move || project.get(), load);
+    view! {
+        <Suspense fallback=|| view! { <Skeleton lines=8/> }>
+            {move || Suspend::new(async move {
+                match home.await {
+                    Ok(Home::Board(board, active)) => view! { <BoardView board=*board active/> }.into_any(),
+                    Ok(Home::Projects(me)) => view! { <Projects me/> }.into_any(),
+                    Err(error) => view! { <TroublePage error/> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Projects(me: Me) -> impl IntoView {
+    let none = me.projects.is_empty();
+    let projects = me.projects.into_iter().map(|(project, role)| {
+        view! {
+            <li><a class="project-card" href=format!("/?project={project}")><strong>{project.to_string()}</strong> <span class="muted">{role.to_string()}</span></a></li>
+        }
+    });
+    view! {
+        <leptos_meta::Title text="Projects"/>
+        <h1>"Projects"</h1>
+        <ul class="projects">{projects.collect_view()}</ul>
+        {none.then(|| view! {
+            <Empty title="There is no project that you can see">
+                <p>"A project is one TOML file in the portal's projects folder. Whoever runs the portal can add it, or give you a role."</p>
+            </Empty>
+        })}
+    }
+}
+
+/// The board, kept up to date.
+#[component]
+fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
+    Clock::start(board.now);
+    let (project, title, url) = (
+        board.project.clone(),
+        board.title.clone(),
+        board.repository_url.clone(),
+    );
+    let names: Vec<EnvName> = board
+        .lanes
+        .iter()
+        .map(|lane| lane.environment.clone())
+        .collect();
+    let board = RwSignal::new(board);
+    let link = RwSignal::new(Link::Idle);
+    let of = project.clone();
+    Effect::new(move || {
+        let (address, of) = (format!("/live/board?project={of}"), of.clone());
+        follow(
+            move || address.clone(),
+            link,
+            move |frame| {
+                if frame == Frame::Board {
+                    let of = of.clone();
+                    spawn_local(async move {
+                        // One that fails is made up for by the next.
+                        if let Ok(newer) = api::board::board(of).await {
+                            board.try_set(newer);
+                        }
+                    });
+                }
+            },
+        );
+    });
+    let open = RwSignal::new(false);
+    let wanted = RwSignal::new(None::<EnvName>);
+    let lanes = names.into_iter().filter_map(|name| {
+        let first = board.with_untracked(|board| {
+            board
+                .lanes
+                .iter()
+                .find(|lane| lane.environment == name)
+                .cloned()
+        })?;
+        let loaded = active
+            .iter()
+            .find(|view| view.row.environment == name)
+            .cloned();
+        let deploy = format!("/deploy/{project}/{name}");
+        let (of, to) = (name.clone(), name);
+        let lane = Memo::new(move |_| {
+            board
+                .with(|board| {
+                    board
+                        .lanes
+                        .iter()
+                        .find(|lane| lane.environment == of)
+                        .cloned()
+                })
+                .unwrap_or_else(|| first.clone())
+        });
+        let on_deploy = Callback::new(move |()| {
+            wanted.set(Some(to.clone()));
+            open.set(true);
+        });
+        Some(view! { <LaneView lane repository_url=url.clone() deploy on_deploy loaded/> })
+    });
+    let lanes = lanes.collect_view();
+    let dialog_title = {
+        let title = title.clone();
+        Signal::derive(move || {
+            wanted
+                .get()
+                .map(|to| format!("Deploy {title} to {to}"))
+                .unwrap_or_default()
+        })
+    };
+    view! {
+        <leptos_meta::Title text=title.clone()/>
+        <div class="page-head">
+            <h1>{title.clone()}</h1>
+            <a class="muted" href=url.clone() rel="external">{repository(&url)}</a>
+            <LinkState link/>
+        </div>
+        {move || board.with(problems)}
+        <div class="lanes">{lanes}</div>
+        <Dialog open id="deploy-title" title=dialog_title>
+            {let project = project.clone(); move || wanted.get().map(|environment| view! { <DeployPanel project=project.clone() environment/> })}
+        </Dialog>
+    }
+}
+
+/// `owner/name` of a repository's page.
+fn repository(url: &str) -> String {
+    let mut parts: Vec<&str> = url.trim_end_matches('/').rsplit('/').take(2).collect();
+    parts.reverse();
+    parts.join("/")
+}
+
+/// What is wrong with the manifest's file; the last good one is in force.
+fn problems(board: &Board) -> Option<impl IntoView + use<>> {
+    let count = board.manifest_problems.len();
+    let first = board.manifest_problems.first()?.to_string();
+    let words = if count == 1 {
+        "a problem".to_owned()
+    } else {
+        format!("{count} problems")
+    };
+    Some(view! {
+        <div class="notice notice-warn" role="status">
+            {Icon::Warning.draw()}
+            <p>
+                "The manifest's file has " {words} ", so the last good one stays in force. " <code>{first}</code> " "
+                <a href=format!("/settings?project={}", board.project)>"All of it"</a>
+            </p>
+        </div>
+    })
+}

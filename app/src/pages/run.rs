@@ -1,0 +1,159 @@
+//! A run: what it is, the graph of its steps, and the log of one of them, kept up to date.
+use domain::live::Frame;
+use domain::run::{Run, StepState};
+use domain::view::{LogPage, RunView};
+use domain::{RunId, StepId};
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+use crate::api;
+use crate::error::UiError;
+use crate::live::{Link, Watched, follow};
+use crate::parts::failure::FailureBox;
+use crate::parts::graph::Graph;
+use crate::parts::log::{LogState, LogView};
+use crate::parts::run_head::RunHead;
+use crate::parts::states::{Skeleton, TroublePage};
+use crate::parts::when::Clock;
+
+/// The step that is worth looking at when nobody has chosen one: the failed one, else one at work, else the last that
+/// did something.
+fn worth_looking_at(run: &Run) -> StepId {
+    let at_work = run
+        .steps
+        .iter()
+        .position(|step| matches!(step.state, StepState::Running | StepState::Retrying { .. }));
+    let failed = run.failure().map(|(step, _)| step);
+    let done = || {
+        let steps = run.plan.steps.iter().zip(&run.steps);
+        steps
+            .rev()
+            .find(|(planned, step)| !planned.always && step.state.is_final())
+            .map(|(planned, _)| planned.id)
+    };
+    let at_work = at_work
+        .and_then(|at| run.plan.steps.get(at))
+        .map(|step| step.id);
+    failed.or(at_work).or_else(done).unwrap_or(StepId(0))
+}
+
+async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<(RunView, LogPage), UiError> {
+    let id =
+        id.ok_or_else(|| UiError::NotFound("a run's number is a whole number from 1".into()))?;
+    let view = api::runs::run(id).await?;
+    let known = |step: &StepId| step.index() < view.plan.steps.len();
+    let step = step.filter(known).unwrap_or_else(|| {
+        Run::replay(view.plan.clone(), &view.events).map_or(StepId(0), |run| worth_looking_at(&run))
+    });
+    let log = api::logs::log(id, step, 0).await?;
+    Ok((view, log))
+}
+
+/// The page.
+#[component]
+pub fn RunPage() -> impl IntoView {
+    let (params, query) = (use_params_map(), use_query_map());
+    let id = Memo::new(move |_| {
+        params
+            .with(|params| params.get("id"))
+            .and_then(|text| text.parse::<RunId>().ok())
+    });
+    let chosen = Memo::new(move |_| {
+        query
+            .with(|query| query.get("step"))
+            .and_then(|text| text.parse().ok())
+            .map(StepId)
+    });
+    // Another step is fetched by the log itself: the run need not be loaded again.
+    let loaded = Resource::new(move || id.get(), move |id| load(id, chosen.get_untracked()));
+    view! {
+        <Suspense fallback=|| view! { <Skeleton lines=8/> }>
+            {move || Suspend::new(async move {
+                match loaded.await {
+                    Ok((view, log)) => view! { <RunBody view log chosen/> }.into_any(),
+                    Err(error) => view! { <TroublePage error/> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn RunBody(view: RunView, log: LogPage, chosen: Memo<Option<StepId>>) -> impl IntoView {
+    Clock::start(view.now);
+    let (id, title) = (
+        view.row.id,
+        format!("Run #{} to {}", view.row.id, view.row.environment),
+    );
+    let count = view.plan.steps.len();
+    let watched = Watched::new(view);
+    let log = LogState::new(id, log);
+    let link = RwSignal::new(Link::Idle);
+    let first = log.step.get_untracked();
+    // Until somebody chooses a step, the page goes along with the run.
+    let selected = Memo::new(move |before: Option<&StepId>| {
+        let now = watched.with(worth_looking_at);
+        match (chosen.get(), before) {
+            (Some(step), _) if step.index() < count => step,
+            (_, None) => first,
+            _ => now,
+        }
+    });
+    Effect::new(move || {
+        let step = selected.get();
+        if log.step.get_untracked() != step {
+            log.show(step);
+        }
+        if untrack(|| watched.state().is_final()) {
+            return;
+        }
+        let address = move || watched.address(Some((step, log.total.get_untracked())));
+        follow(address, link, move |frame| match frame {
+            Frame::Events { events } => watched.take(&events),
+            Frame::Lines { step, lines } => log.take(step, lines),
+            Frame::Board | Frame::End => {}
+        });
+    });
+    let step_title = Signal::derive(move || {
+        let step = selected.get();
+        watched.with(|run| {
+            run.plan
+                .step(step)
+                .map(|step| step.step.title())
+                .unwrap_or_default()
+        })
+    });
+    let step_now = Memo::new(move |_| watched.step(selected.get()).map(|step| step.state));
+    let live = Signal::derive(move || {
+        matches!(
+            step_now.get(),
+            Some(StepState::Running | StepState::Retrying { .. })
+        )
+    });
+    let from_end = Signal::derive(move || matches!(step_now.get(), Some(StepState::Failed { .. })));
+    let empty = Signal::derive(move || without_lines(step_now.get().as_ref()));
+    let failure = move || {
+        let failed = watched.with(|run| {
+            let (step, failure) = run.failure()?;
+            Some((run.plan.step(step)?.step.title(), step, failure.clone()))
+        });
+        failed.map(|(title, step, failure)| view! { <FailureBox step=title href=format!("/runs/{id}?step={step}") failure/> })
+    };
+    view! {
+        <leptos_meta::Title text=title/>
+        <RunHead watched link/>
+        {failure}
+        <Graph watched selected=Signal::derive(move || Some(selected.get()))/>
+        <LogView state=log title=step_title live from_end empty/>
+    }
+}
+
+/// Why a log has no line.
+fn without_lines(state: Option<&StepState>) -> String {
+    match state {
+        None | Some(StepState::Waiting) => "This step has not started yet.".into(),
+        Some(StepState::Running | StepState::Retrying { .. }) => "No line yet.".into(),
+        Some(StepState::Skipped { because }) => format!("This step did not run: {because}."),
+        Some(_) => "This step wrote no line.".into(),
+    }
+}

@@ -1,0 +1,125 @@
+//! The confirmation of a deploy, in the board's dialog and on a page of its own. It loads the proposal, and what is
+//! confirmed is exactly the commit that it shows.
+use domain::view::Proposal;
+use domain::{EnvName, ProjectName};
+use leptos::form::ActionForm;
+use leptos::html;
+use leptos::prelude::*;
+
+use super::icon::Icon;
+use super::plan::PlanView;
+use super::states::{Skeleton, Trouble};
+use crate::api::board::{Deploy, propose};
+use crate::error::UiError;
+
+/// What would happen, and the button that lets it.
+#[component]
+pub fn DeployPanel(
+    /// The project.
+    project: ProjectName,
+    /// Where to.
+    environment: EnvName,
+    /// Another commit than the branch's newest.
+    #[prop(optional_no_strip)]
+    commit: Option<String>,
+) -> impl IntoView {
+    let commit = RwSignal::new(commit.filter(|text| !text.trim().is_empty()));
+    let deploy = ServerAction::<Deploy>::new();
+    let (of, to) = (project.clone(), environment.clone());
+    let proposal = Resource::new(
+        move || commit.get(),
+        move |commit| propose(of.clone(), to.clone(), commit),
+    );
+    let shown = {
+        let (project, environment) = (project.clone(), environment.clone());
+        move |proposal: Result<Proposal, UiError>| match proposal {
+            Ok(Proposal::Plan {
+                plan,
+                usual_ms,
+                behind_run,
+            }) => {
+                let sha = plan.commit.sha.clone();
+                let label = format!("Deploy {} to {}", sha.short(), plan.environment);
+                let (project, environment) = (project.to_string(), environment.to_string());
+                view! {
+                    <PlanView plan=*plan usual_ms behind_run/>
+                    <ActionForm action=deploy>
+                        <input type="hidden" name="project" value=project/>
+                        <input type="hidden" name="environment" value=environment/>
+                        <input type="hidden" name="commit" value=sha.to_string()/>
+                        <label class="field">
+                            <span>"Reason " <span class="muted">"(optional, kept in the audit trail)"</span></span>
+                            <input type="text" name="reason" maxlength="500" autocomplete="off"/>
+                        </label>
+                        <Confirm deploy label/>
+                    </ActionForm>
+                }
+                .into_any()
+            }
+            Ok(Proposal::Blocked { sentences, .. }) => view! { <Blocked sentences/> }.into_any(),
+            Err(error) => view! { <Trouble error/> }.into_any(),
+        }
+    };
+    view! {
+        <Transition fallback=|| view! { <Skeleton lines=6/> }>
+            {move || {
+                let shown = shown.clone();
+                Suspend::new(async move { shown(proposal.await) })
+            }}
+        </Transition>
+        {move || match deploy.value().get() {
+            Some(Err(error)) => Some(view! { <Trouble error/> }),
+            _ => None,
+        }}
+        <OtherCommit address=format!("/deploy/{project}/{environment}") commit/>
+    }
+}
+
+#[component]
+fn Confirm(deploy: ServerAction<Deploy>, label: String) -> impl IntoView {
+    let pending = deploy.pending();
+    view! {
+        <button type="submit" class="btn btn-primary btn-wide" disabled=pending>
+            {Icon::Ship.draw()} {move || if pending.get() { "Starting…".to_owned() } else { label.clone() }}
+        </button>
+    }
+}
+
+/// What stands in the way, each with what to do.
+#[component]
+fn Blocked(sentences: Vec<String>) -> impl IntoView {
+    view! {
+        <div class="trouble" role="alert">
+            <p class="trouble-title">{Icon::Warning.draw()} "This cannot happen now"</p>
+            <ul class="trouble-list">{sentences.into_iter().map(|sentence| view! { <li>{sentence}</li> }).collect_view()}</ul>
+        </div>
+    }
+}
+
+/// Asks for another commit than the branch's newest.
+#[component]
+fn OtherCommit(address: String, commit: RwSignal<Option<String>>) -> impl IntoView {
+    let field = NodeRef::<html::Input>::new();
+    let show = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        let text = field
+            .get_untracked()
+            .map(|field| field.value().trim().to_owned())
+            .unwrap_or_default();
+        commit.set((!text.is_empty()).then_some(text));
+    };
+    let written = commit.get_untracked();
+    let open = written.is_some();
+    view! {
+        <details class="other-commit" open=open>
+            <summary>"Another commit"</summary>
+            <form method="get" action=address on:submit=show>
+                <label class="field">
+                    <span>"Full commit id; empty for the newest of the branch"</span>
+                    <input type="text" name="commit" class="mono" value=written maxlength="40" spellcheck="false" autocomplete="off" node_ref=field/>
+                </label>
+                <button type="submit" class="btn">"Show its plan"</button>
+            </form>
+        </details>
+    }
+}

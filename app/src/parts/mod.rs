@@ -1,0 +1,19 @@
+//! The parts that pages are made of. They load nothing by themselves unless their first lines say so.
+pub mod button;
+pub mod commit;
+pub mod deploy;
+pub mod dialog;
+pub mod failure;
+pub mod frame;
+pub mod graph;
+pub mod icon;
+pub mod lane;
+pub mod log;
+pub mod plan;
+pub mod progress;
+pub mod run_head;
+pub mod run_row;
+pub mod states;
+pub mod status;
+pub mod theme;
+pub mod when;

@@ -1,0 +1,6 @@
+//! The binary `fairlead`.
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    server::cli::main()
+}

@@ -1,0 +1,169 @@
+//! The command line, as a process.
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::world::{fixed, write};
+
+fn fairlead(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_fairlead"))
+        .current_dir(dir)
+        .args(args)
+        .env_remove("FAIRLEAD_CONFIG")
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn check_prints_every_problem_with_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = r#"name = "shop"
+repository = "meats-central/shop"
+colour = "red"
+[components.backend]
+image = "shop-backend"
+after = ["frontend"]
+container = { name = "shop-backend", restart = "sometimes" }
+[environments.dev]
+branch = "development"
+"#;
+    write(&dir.path().join("shop.toml"), broken);
+    let checked = fairlead(dir.path(), &["check", "shop.toml"]);
+    let printed = out(&checked);
+    assert_eq!(checked.status.code(), Some(1), "{printed}");
+    let expected = include_str!("golden/check.txt");
+    assert_eq!(
+        printed, expected,
+        "\n--- printed\n{printed}\n--- expected\n{expected}"
+    );
+    assert_eq!(
+        err(&checked),
+        format!("fairlead: {} problems found\n", expected.lines().count())
+    );
+}
+
+#[test]
+fn check_is_content_with_the_documented_example() {
+    let example = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/example/projectmeats.toml"
+    );
+    let checked = fairlead(Path::new("/"), &["check", example]);
+    assert_eq!(checked.status.code(), Some(0));
+    assert_eq!(
+        out(&checked),
+        format!("{example}: well: project projectmeats, 2 components, 3 environments\n")
+    );
+}
+
+#[test]
+fn a_wrong_command_line_or_configuration_ends_with_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = fairlead(dir.path(), &["check", "none.toml"]);
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(
+        err(&missing).starts_with("fairlead: none.toml cannot be read: No such file"),
+        "{}",
+        err(&missing)
+    );
+    assert_eq!(fairlead(dir.path(), &["deploy"]).status.code(), Some(2));
+    write(&dir.path().join("fairlead.toml"), "listen = 3000\n");
+    for command in [
+        &["serve"][..],
+        &["audit", "verify"],
+        &["token", "list"],
+        &["plan", "shop", "dev"],
+    ] {
+        let args: Vec<&str> = command
+            .iter()
+            .copied()
+            .chain(["--config", "fairlead.toml"])
+            .collect();
+        let failed = fairlead(dir.path(), &args);
+        assert_eq!(failed.status.code(), Some(2), "{args:?}");
+        assert!(
+            err(&failed).contains("fairlead.toml:1:10: invalid type: integer `3000`, expected"),
+            "{}",
+            err(&failed)
+        );
+    }
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked_and_the_trail_tells_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("projects")).unwrap();
+    write(&dir.path().join("secrets.env"), "X=y\n");
+    write(
+        &dir.path().join("fairlead.toml"),
+        &fixed("http://localhost:3000", "http://127.0.0.1:9"),
+    );
+    let run = |args: &[&str]| {
+        let args: Vec<&str> = args
+            .iter()
+            .copied()
+            .chain(["--config", "fairlead.toml"])
+            .collect();
+        fairlead(dir.path(), &args)
+    };
+    let made = run(&[
+        "token",
+        "create",
+        "ci",
+        "--role",
+        "developer",
+        "--project",
+        "shop",
+        "--days",
+        "7",
+    ]);
+    assert_eq!(made.status.code(), Some(0), "{}", err(&made));
+    let token = out(&made);
+    assert!(
+        token.starts_with("fl_") && token.trim_end().len() == 67 && token.ends_with('\n'),
+        "{token}"
+    );
+    let twice = run(&["token", "create", "ci", "--role", "viewer"]);
+    assert_eq!(twice.status.code(), Some(1));
+    let listed = out(&run(&["token", "list"]));
+    assert!(
+        listed.starts_with("ci: developer in shop, good until "),
+        "{listed}"
+    );
+    assert!(!listed.contains("fl_"));
+    assert_eq!(
+        run(&["token", "create", "x", "--role", "boss"])
+            .status
+            .code(),
+        Some(2)
+    );
+    assert_eq!(out(&run(&["token", "revoke", "ci"])), "ci is revoked\n");
+    assert!(out(&run(&["token", "list"])).contains("revoked 20"));
+    let verified = run(&["audit", "verify"]);
+    assert_eq!(verified.status.code(), Some(0), "{}", err(&verified));
+    let told = out(&verified);
+    assert!(
+        told.starts_with("project:shop: 2 events, unbroken, ends with "),
+        "{told}"
+    );
+}
+
+#[test]
+fn enrol_says_what_it_cannot_reach() {
+    let refused = fairlead(Path::new("/"), &["host", "enrol", "127.0.0.1:1"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("127.0.0.1:1"), "{}", err(&refused));
+    assert_eq!(
+        fairlead(Path::new("/"), &["host", "enrol", "a:b"])
+            .status
+            .code(),
+        Some(2)
+    );
+}
