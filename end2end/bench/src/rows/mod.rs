@@ -1,0 +1,7 @@
+//! The rows of the table: one file each.
+pub mod board;
+pub mod deploy;
+pub mod flood;
+pub mod live;
+pub mod open_log;
+pub mod wasm;

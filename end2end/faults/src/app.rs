@@ -1,0 +1,139 @@
+//! The project that is deployed: a web server of a few lines that does what its commit says.
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How the program behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Listens at once.
+    Fine,
+    /// Writes 400 numbered lines to both streams in about a second, then listens.
+    Chatty,
+    /// Answers 503 until somebody asks for `/wake`.
+    Asleep,
+    /// Answers 500 for ever.
+    Sick,
+    /// Ends with status 3 before it listens.
+    Exits,
+}
+
+/// Lines that [`Mode::Chatty`] writes to each stream.
+pub const CHATTY_LINES: usize = 200;
+
+/// What a commit holds.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// What the program answers with.
+    pub version: &'static str,
+    /// How it behaves.
+    pub mode: Mode,
+    /// A line of the dockerfile before the last one; empty for none.
+    pub build: &'static str,
+}
+
+impl App {
+    /// A program that works.
+    pub fn fine(version: &'static str) -> Self {
+        Self::of(version, Mode::Fine)
+    }
+
+    /// A program that behaves so.
+    pub fn of(version: &'static str, mode: Mode) -> Self {
+        Self {
+            version,
+            mode,
+            build: "",
+        }
+    }
+}
+
+const SERVER: &str = r#"import http.server, os, pathlib, signal, sys, time
+mode, version = (pathlib.Path("/app", name).read_text() for name in ("mode", "version"))
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+print("version", version, "is", mode)
+if mode == "Exits":
+    print("cannot read the configuration", file=sys.stderr)
+    sys.exit(3)
+if mode == "Chatty":
+    for n in range(1, 201):
+        print(f"line {n}")
+        print(f"error line {n}", file=sys.stderr)
+        time.sleep(0.005)
+status = {"Sick": 500, "Asleep": 503}.get(mode, 200)
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        global status
+        if self.path == "/wake": status = 200
+        greeting = pathlib.Path("/greeting/text")
+        text = greeting.read_text() if self.path == "/greeting" else version
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(text.encode())
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+"#;
+
+/// A bare repository with one branch, `main`.
+#[derive(Debug)]
+pub struct Repository {
+    bare: PathBuf,
+    tree: PathBuf,
+}
+
+impl Repository {
+    /// An empty one at `<root>/faults/app.git`.
+    pub fn create(root: &Path) -> Self {
+        let this = Self {
+            bare: root.join("faults/app.git"),
+            tree: root.join("tree"),
+        };
+        std::fs::create_dir_all(&this.bare).unwrap();
+        std::fs::create_dir_all(&this.tree).unwrap();
+        this.git(&["init", "--quiet", "--bare", "--initial-branch", "main"]);
+        this
+    }
+
+    /// Puts a commit on `main`. Its time makes it one of a kind, because tags in a registry are never moved.
+    pub fn commit(&self, app: &App) {
+        let App {
+            version,
+            mode,
+            build,
+        } = app;
+        let dockerfile = format!(
+            "FROM python:3.12-slim\nCOPY server.py mode version /app/\n{build}\nCMD [\"python\", \"-u\", \"/app/server.py\"]\n"
+        );
+        for (name, text) in [
+            ("server.py", SERVER.to_owned()),
+            ("dockerfile", dockerfile),
+            ("version", (*version).to_owned()),
+            ("mode", format!("{mode:?}")),
+        ] {
+            std::fs::write(self.tree.join(name), text).unwrap();
+        }
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let message = format!("{version} is {mode:?}\n\n{}", nanos.as_nanos());
+        let tree = self.tree.to_str().unwrap();
+        self.git(&["--work-tree", tree, "add", "--all", "."]);
+        let commit = ["commit", "--quiet", "--allow-empty", "--message", &message];
+        self.git(&[&["--work-tree", tree][..], &commit].concat());
+    }
+
+    fn git(&self, args: &[&str]) {
+        let mut command = Command::new("git");
+        command
+            .arg("--git-dir")
+            .arg(&self.bare)
+            .args(args)
+            .current_dir(&self.tree)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_SYSTEM", "/dev/null");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "Devon Castillo");
+            command.env(format!("GIT_{who}_EMAIL"), "dev@faults.example");
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "git {args:?}: {output:?}");
+    }
+}

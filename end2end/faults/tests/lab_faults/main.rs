@@ -1,0 +1,15 @@
+//! The engine against real servers, registries and repositories that go wrong. Each test has a project, a container and
+//! a port of its own on a droplet of the lab.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may stop at the first surprise"
+)]
+mod crash;
+mod deploys;
+mod hosts;
+mod images;
+mod refusals;
+mod registries;

@@ -1,0 +1,159 @@
+//! What is refused before anything starts: at the click, and when the portal itself starts.
+use std::os::unix::fs::PermissionsExt as _;
+
+use domain::plan::Blocker;
+use domain::view::Proposal;
+use faults::world::{lead, origin};
+use faults::{App, Spec, World};
+use portal::{Error, Portal};
+
+/// The blockers of a deploy now, and the same as sentences. Nothing is stored, and the page before the click says it too.
+async fn refused(world: &World, portal: &Portal) -> (Vec<Blocker>, String) {
+    let request = world.request();
+    let refusal = portal
+        .deploy(&lead(), origin(), request.clone())
+        .await
+        .unwrap_err();
+    let sentence = refusal.to_string();
+    let Error::Blocked(blockers) = refusal else {
+        panic!("{refusal:?}");
+    };
+    match portal.propose(&lead(), &request).await.unwrap() {
+        Proposal::Blocked {
+            blockers: shown, ..
+        } => assert_eq!(shown, blockers),
+        Proposal::Plan { plan, .. } => panic!("{plan:?}"),
+    }
+    (blockers, sentence)
+}
+
+async fn runs(portal: &Portal) -> usize {
+    portal
+        .runs(&lead(), &Default::default(), 100)
+        .await
+        .unwrap()
+        .runs
+        .len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_resolves_to_nothing_refuses_the_click_with_the_names_that_were_tried() {
+    let world = World::new(Spec::new("secret", 18140)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    world.write_secrets(&[("DEV_SSH_PASSWORD", ""), ("DOCR_USER", "")]);
+    let (blockers, sentence) = refused(&world, &portal).await;
+    assert_eq!(blockers.len(), 2, "{blockers:?}");
+    for said in [
+        "`SSH_PASSWORD` resolves to nothing",
+        "DEV_SSH_PASSWORD, SSH_PASSWORD",
+        "DEV_DOCR_USER, DOCR_USER",
+        "add it",
+    ] {
+        assert!(sentence.contains(said), "{sentence}");
+    }
+    assert_eq!(
+        (runs(&portal).await, world.serves().await.as_deref()),
+        (1, Some("v1"))
+    );
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_goes_missing_after_the_click_fails_the_run_with_its_name() {
+    let world = World::new(Spec::new("secret-gone", 18141)).await;
+    let portal = world.portal().await;
+    let run = world.start(&portal, &App::fine("v1")).await;
+    world.write_secrets(&[("DEV_SSH_PASSWORD", "")]);
+    let engine = portal.start_engine();
+    let run = faults::world::ended(&portal, run).await;
+    let says = [
+        "secret `SSH_PASSWORD` resolves to nothing",
+        "DEV_SSH_PASSWORD",
+        "retry the run",
+    ];
+    run.failed(faults::world::kind::deploy, &says);
+    assert_eq!(world.containers().await, []);
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_branch_or_a_repository_that_does_not_exist_refuses_the_click() {
+    let spec = Spec {
+        branch: "releases",
+        ..Spec::new("branch", 18142)
+    };
+    let world = World::new(spec).await;
+    world.repository.commit(&App::fine("v1"));
+    let portal = world.portal().await;
+    let (_, sentence) = refused(&world, &portal).await;
+    assert!(
+        sentence.contains("no branch `releases`")
+            && sentence.contains("push it, or correct `branch`"),
+        "{sentence}"
+    );
+
+    let git = world.folder().join("git/faults");
+    std::fs::rename(git.join("app.git"), git.join("moved.git")).unwrap();
+    let (_, sentence) = refused(&world, &portal).await;
+    for said in [
+        "the repository cannot be read: there is no repository at",
+        "faults/app.git",
+        "check `repository` in the manifest",
+    ] {
+        assert!(sentence.contains(said), "{said:?} is not in {sentence:?}");
+    }
+    assert_eq!(runs(&portal).await, 0);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_read_only_or_newer_or_in_use_stops_the_portal_with_advice() {
+    let world = World::new(Spec::new("database", 18143)).await;
+    let open = async || match Portal::open(world.config()).await {
+        Ok(_) => panic!("it opened"),
+        Err(error) => error.to_string(),
+    };
+    let portal = world.portal().await;
+    let said = open().await;
+    assert!(
+        said.contains("in use by another portal") && said.contains("`data_dir`"),
+        "{said}"
+    );
+    drop(portal);
+
+    let database = world.folder().join("portal/fairlead.db");
+    let mode =
+        |mode| std::fs::set_permissions(&database, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o400);
+    let said = open().await;
+    assert!(
+        said.contains("fairlead.db is read-only") && said.contains("chown"),
+        "{said}"
+    );
+    mode(0o600);
+
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)";
+    run_sql(&database, newer);
+    let said = open().await;
+    assert!(
+        said.contains("version 9999") && said.contains("start the newer Fairlead"),
+        "{said}"
+    );
+    world.close().await;
+}
+
+/// Python has SQLite in its library, and the lab's images are made with it, so it is there.
+fn run_sql(database: &std::path::Path, sql: &str) {
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()";
+    let output = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(database)
+        .arg(sql)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}

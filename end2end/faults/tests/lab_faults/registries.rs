@@ -1,0 +1,144 @@
+//! Registries that are down or refuse.
+use std::net::SocketAddr;
+
+use faults::road::{Road, State};
+use faults::world::{ended, kind, lead, origin};
+use faults::{App, Spec, World};
+use lab::Lab;
+
+/// A way from this machine's engine to the lab's first registry. The engine takes plain HTTP from the lab's network
+/// only, so it listens on the address that the machine has there. The port is one for all tests, which so take turns: to
+/// the engine another port is another registry, to which it would push every layer anew.
+async fn way_to_registry() -> Road {
+    let lab = Lab::load().expect("these tests need the lab: start it with `make lab`");
+    let registry: SocketAddr = lab.registries[0].address.parse().unwrap();
+    Road::new(([10, 77, 0, 1], 18131).into(), registry).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_is_down_fails_the_push_and_a_retry_pushes_what_was_built() {
+    let way = way_to_registry().await;
+    let spec = Spec {
+        registry: Some(format!("{}/faults", way.address)),
+        ..Spec::new("registry-down", 18130)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let watch = world.watch();
+    way.set(State::Refusing);
+    way.cut();
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    run.failed(
+        kind::push,
+        &["10.77.0.1:18131", "cannot be reached", "check"],
+    );
+    assert_eq!(
+        run.view.steps[run.step(kind::push).index()].attempt,
+        4,
+        "it may come back by itself"
+    );
+    assert!(world.told().await.1.contains("cannot be reached"));
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.containers().await.len(), 1);
+
+    way.set(State::To(world.lab.registries[0].address.parse().unwrap()));
+    let retry = portal
+        .retry(&lead(), origin(), run.view.row.id)
+        .await
+        .unwrap();
+    let retry = ended(&portal, retry).await;
+    retry.succeeded();
+    assert!(
+        retry.logs[retry.step(kind::build).index()].is_empty(),
+        "it is not built again: {}",
+        retry.story()
+    );
+    assert_eq!(world.serves().await.as_deref(), Some("v2"));
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_comes_back_in_time_does_not_fail_the_run() {
+    let way = way_to_registry().await;
+    let spec = Spec {
+        registry: Some(format!("{}/faults", way.address)),
+        ..Spec::new("registry-back", 18132)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    way.set(State::Refusing);
+    let run = world.start(&portal, &App::fine("v1")).await;
+    let retrying = |view: &domain::view::RunView| {
+        view.steps
+            .iter()
+            .any(|step| matches!(step.state, domain::run::StepState::Retrying { .. }))
+    };
+    faults::world::until(&portal, run, retrying).await;
+    way.set(State::To(world.lab.registries[0].address.parse().unwrap()));
+    ended(&portal, run).await.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_refuses_the_credentials_fails_the_push_and_shows_no_password() {
+    let world = World::new(Spec::new("registry-refuses", 18134)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let watch = world.watch();
+    world.write_secrets(&[("DOCR_PASSWORD", "hunter2hunter2")]);
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    let address = world.lab.registries[0].address.clone();
+    run.failed(kind::push, &[&address, "refuses", "username", "password"]);
+    assert!(!run.story().contains("hunter2"), "{}", run.story());
+    assert!(!world.told().await.1.contains("hunter2"));
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.containers().await.len(), 1);
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_goes_down_before_the_pull_is_replaced_by_the_second_one() {
+    let way = way_to_registry().await;
+    let spec = Spec {
+        registry: Some(format!("{}/faults", way.address)),
+        two_registries: true,
+        ..Spec::new("registry-second", 18135)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    // The host is away until the images are pushed and the first registry is gone.
+    world.road.set(State::Refusing);
+    world.road.cut();
+    let run = world.start(&portal, &App::fine("v2")).await;
+    let waits_for_host = |view: &domain::view::RunView| {
+        let deploy = faults::world::step(view, kind::deploy);
+        matches!(
+            view.steps[deploy.index()].state,
+            domain::run::StepState::Retrying { .. }
+        )
+    };
+    faults::world::until(&portal, run, waits_for_host).await;
+    way.set(State::Refusing);
+    way.cut();
+    world.road.set(State::To(world.droplet.sshd()));
+    let run = ended(&portal, run).await;
+    run.succeeded();
+    assert!(
+        run.story().contains("trying the next registry"),
+        "{}",
+        run.story()
+    );
+    assert_eq!(world.serves().await.as_deref(), Some("v2"));
+    engine.stop().await;
+    world.close().await;
+}

@@ -1,0 +1,86 @@
+// Getting about: links, back and forward, filters, and pages without JavaScript.
+import { expect, hydrated, lines, mark, open, state, step, test, wasKept } from '../support/portal';
+import { runThat } from './support';
+
+test('links, back and forward work without loading pages anew', async ({ as }) => {
+  const page = await as('vera');
+  await open(page, '/');
+  await mark(page);
+  await page.getByRole('link', { name: 'Runs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Runs' })).toBeVisible();
+  await page.getByRole('link', { name: /^#\d+$/ }).first().click();
+  await expect(page.getByRole('heading', { name: /^Run #\d+$/ })).toBeVisible();
+  await step(page, 'Check out').click();
+  await expect(step(page, 'Check out')).toHaveAttribute('aria-current', 'step');
+  await page.goBack();
+  await expect(page).toHaveURL(/\/runs\/\d+$/);
+  await page.goBack();
+  await expect(page.getByRole('heading', { name: 'Runs' })).toBeVisible();
+  await page.goBack();
+  await expect(page.getByRole('heading', { name: 'ProjectMeats' })).toBeVisible();
+  await expect(page.locator('.lane')).toHaveCount(3);
+  await page.goForward();
+  await expect(page.getByRole('heading', { name: 'Runs' })).toBeVisible();
+  await page.getByRole('link', { name: 'Settings' }).click();
+  await expect(page.getByRole('heading', { name: /Settings of ProjectMeats/ })).toBeVisible();
+  await wasKept(page);
+});
+
+test('runs are filtered by the address and by the form', async ({ as }) => {
+  const page = await as('vera');
+  await open(page, '/runs?state=failed');
+  const rows = page.locator('tbody tr');
+  await expect(rows.first()).toContainText('Failed');
+  expect(await rows.filter({ hasNotText: 'Failed' }).count()).toBe(0);
+  await page.getByLabel('State').selectOption('superseded');
+  await page.getByRole('button', { name: /Show|Filter|Apply/ }).click();
+  await expect(page).toHaveURL(/state=superseded/);
+  await expect(rows.first()).toContainText('Superseded');
+  await page.goBack();
+  await expect(rows.first()).toContainText('Failed');
+});
+
+test('settings show the manifest, who signed in, and how roles are given', async ({ as }) => {
+  const page = await as('vera');
+  await open(page, '/settings');
+  await expect(page.locator('pre')).toContainText('[environments.dev]');
+  await expect(page.getByRole('region', { name: 'Members' })).toContainText('lena');
+  await expect(page.getByRole('region', { name: 'How roles are given' })).toContainText('meats-central/leads');
+});
+
+test('times say how long ago and, on demand, exactly when', async ({ as }) => {
+  const page = await as('vera');
+  await open(page, '/runs');
+  const time = page.locator('tbody time').first();
+  await expect(time).toHaveText(/ago|now/);
+  await expect(time).toHaveAttribute('title', /20\d\d/);
+  await expect(time).toHaveAttribute('datetime', /^20\d\d-\d\d-\d\dT/);
+});
+
+test.describe('without JavaScript', () => {
+  test.use({ javaScriptEnabled: false });
+
+  test('board, runs, a run with its log, and settings are complete', async ({ as }) => {
+    const page = await as('lena');
+    await page.goto('/');
+    await expect(page.locator('.lane')).toHaveCount(3);
+    await expect(page.locator('.component').first()).toContainText(/[0-9a-f]{7}/);
+    await page.getByRole('link', { name: 'Runs', exact: true }).click();
+    await expect(page.locator('tbody tr').first()).toContainText(/Succeeded|Failed|Cancelled/);
+
+    await page.goto(await runThat(page, 'failed'));
+    await expect(state(page)).toHaveText('Failed');
+    await expect(page.getByRole('region', { name: 'Why it failed' })).toContainText('What next');
+    await expect(page.getByRole('log')).toContainText('the settings are broken on purpose');
+
+    await page.goto(await runThat(page, 'cancelled', 'Make some noise'));
+    await step(page, 'Build backend').click();
+    await expect(lines(page).first()).toBeVisible();
+    await expect(page.getByText(/Without JavaScript this page shows the first 500 lines/)).toBeVisible();
+    await expect(page.getByRole('link', { name: 'Raw' })).toBeVisible();
+
+    await page.goto('/settings');
+    await expect(page.locator('pre')).toContainText('name = "projectmeats"');
+    await expect(page.locator('.needs-js').first()).toBeHidden();
+  });
+});
