@@ -9,7 +9,7 @@ jobs_in() { job_dir=$1; }
 job() {
     local name=$1; shift
     mkdir -p "$job_dir"
-    local log; log=$job_dir/$(tr -cs 'a-z0-9' '-' <<<"${name%% (*}" | sed 's/-$//').log
+    local log; log=$job_dir/$(tr -cs 'A-Za-z0-9' '-' <<<"${name%% (*}" | sed 's/-$//').log
     say "$name: started"
     # A process group of its own, so that its compilers end with it.
     set -m
@@ -42,12 +42,14 @@ jobs_wait() {
                 continue
             fi
             rc=0; wait "${job_pids[i]}" || rc=$?
-            unset "job_pids[i]"
+            local name=${job_names[i]} log=${job_logs[i]}
+            # All three: the next job is put behind the last of each.
+            unset "job_pids[i]" "job_names[i]" "job_logs[i]"
             if [ "$rc" != 0 ]; then
-                printf '\n' >&2; tail -n 25 "${job_logs[i]}" >&2
-                die "${job_names[i]}: failed (exit $rc); the end of its log is above, all of it in ${job_logs[i]}"
+                printf '\n' >&2; tail -n 25 "$log" >&2
+                die "$name: failed (exit $rc); the end of its log is above, all of it in $log"
             fi
-            say "${job_names[i]}: done"
+            say "$name: done"
         done
         ticks=$((ticks + 1))
         [ -z "$left" ] || { [ $((ticks % 20)) != 0 ] || say "working: $left"; sleep 1; }
