@@ -1,16 +1,14 @@
 //! Waits until the new container is healthy while its output goes into the step's log.
 use std::time::Duration;
 
-use adapters::docker::{LogCursor, State};
-use adapters::ssh::{ProbeError, Source};
-use domain::Ms;
-use domain::log::Stream;
+use adapters::docker::State;
+use adapters::ssh::ProbeError;
 use domain::when::duration;
-use store::NewLine;
 use tokio::time::Instant;
 
 use super::super::{Halt, StepError};
 use super::Site;
+use super::output::Output;
 
 /// The first pause between two probes. It grows with the time that the app has had, up to the manifest's `every`: an
 /// app is noticed at most this much late, or by a tenth of what it took to start.
@@ -20,8 +18,11 @@ const KEPT_RUNNING: Duration = Duration::from_secs(5);
 /// A program that ended this often will not come up.
 const TOO_MANY_STARTS: i64 = 3;
 
-pub(super) async fn until_healthy(site: &Site<'_>) -> Result<(), StepError> {
-    let following = follow(site);
+pub(super) async fn until_healthy(
+    site: &Site<'_>,
+    output: &mut Output<'_>,
+) -> Result<(), StepError> {
+    let following = output.follow();
     tokio::pin!(following);
     let verdict = tokio::select! {
         verdict = watch(site) => verdict,
@@ -32,61 +33,6 @@ pub(super) async fn until_healthy(site: &Site<'_>) -> Result<(), StepError> {
         let _ = tokio::time::timeout(Duration::from_millis(500), following).await;
     }
     verdict
-}
-
-/// Moves the container's output into the log; ends only with an error.
-async fn follow(site: &Site<'_>) -> StepError {
-    let store = &site.work.scene.portal.parts().store;
-    let stored = store
-        .log_cursor(site.work.scene.run, site.work.planned.id)
-        .await;
-    let mut cursor = match stored {
-        // A cursor of another version is of no use; what it covered is told again.
-        Ok(text) => text
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default(),
-        Err(error) => return error.into(),
-    };
-    loop {
-        let mut logs = match site.engine.logs(&site.serving, cursor, true).await {
-            Ok(logs) => logs,
-            Err(error) => return error.into(),
-        };
-        loop {
-            match logs.next().await {
-                Ok(Some(batch)) => {
-                    let lines = batch.into_iter().map(line).collect();
-                    let behind = cursor_text(logs.cursor());
-                    if let Err(error) = site.work.log.lines(lines, behind).await {
-                        return error.into();
-                    }
-                }
-                // The program has ended; it may be started again.
-                Ok(None) => break,
-                Err(error) => return error.into(),
-            }
-        }
-        cursor = logs.cursor();
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-}
-
-fn cursor_text(cursor: LogCursor) -> String {
-    // Four numbers always have a JSON form.
-    serde_json::to_string(&cursor).unwrap_or_default()
-}
-
-fn line(line: adapters::docker::LogLine) -> NewLine {
-    let stream = match line.source {
-        Source::Stdout => Stream::Out,
-        Source::Stderr => Stream::Err,
-    };
-    let text = String::from_utf8_lossy(&line.text).into_owned();
-    NewLine {
-        at: Ms(line.at_ns / 1_000_000),
-        stream,
-        text,
-    }
 }
 
 /// Probes until the answer is right, the time is up, the program gives up or somebody wants it to stop.

@@ -14,6 +14,7 @@
 mod env_file;
 mod files;
 mod health;
+mod output;
 mod spec;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ use domain::{ComponentName, Digest, HostName};
 use secrecy::SecretString;
 
 use self::files::Files;
+use self::output::Output;
 use super::{StepError, Work};
 
 /// Labels by which a container says where it comes from.
@@ -71,12 +73,16 @@ pub(super) async fn deploy(
             });
         }
     }
-    match health::until_healthy(&site).await {
+    let mut output = Output::resume(&site).await?;
+    match health::until_healthy(&site, &mut output).await {
         Ok(()) => {}
         Err(error) if is_lost(&error) => return Err(error),
         Err(error) => return Err(error.after_undo(site.undo().await?)),
     }
-    site.finish().await
+    let outcome = site.finish().await?;
+    output.rest().await?;
+    site.say(format!("{} is healthy", site.serving));
+    Ok(outcome)
 }
 
 fn is_lost(error: &StepError) -> bool {
@@ -293,7 +299,6 @@ impl<'w> Site<'w> {
                 "somebody removed it on the host; start a new run",
             )
         })?;
-        self.say(format!("{} is healthy", self.serving));
         Ok(Outcome::Deployed {
             container: container.id,
             digest: self.digest.clone(),
