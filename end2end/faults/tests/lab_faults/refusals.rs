@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use domain::plan::Blocker;
 use domain::view::Proposal;
-use faults::world::{lead, origin};
+use faults::world::{ended, kind, lead, origin};
 use faults::{App, Spec, World};
 use portal::{Error, Portal};
 
@@ -68,13 +68,13 @@ async fn a_secret_that_goes_missing_after_the_click_fails_the_run_with_its_name(
     let run = world.start(&portal, &App::fine("v1")).await;
     world.write_secrets(&[("DEV_SSH_PASSWORD", "")]);
     let engine = portal.start_engine();
-    let run = faults::world::ended(&portal, run).await;
+    let run = ended(&portal, run).await;
     let says = [
         "secret `SSH_PASSWORD` resolves to nothing",
         "DEV_SSH_PASSWORD",
         "retry the run",
     ];
-    run.failed(faults::world::kind::deploy, &says);
+    run.failed(kind::deploy, &says);
     assert_eq!(world.containers().await, []);
     engine.stop().await;
     world.close().await;
@@ -107,6 +107,40 @@ async fn a_branch_or_a_repository_that_does_not_exist_refuses_the_click() {
         assert!(sentence.contains(said), "{said:?} is not in {sentence:?}");
     }
     assert_eq!(runs(&portal).await, 0);
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_that_vanishes_after_the_click_matters_only_where_the_mirror_is_gone_too() {
+    let world = World::new(Spec::new("vanished", 18222)).await;
+    let portal = world.portal().await;
+    let git = world.folder().join("git/faults");
+    let vanish = || std::fs::rename(git.join("app.git"), git.join("moved.git")).unwrap();
+    // The click has fetched the commit, and nothing else is asked for.
+    let run = world.start(&portal, &App::fine("v1")).await;
+    vanish();
+    let engine = portal.start_engine();
+    ended(&portal, run).await.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    engine.stop().await;
+    drop(portal);
+
+    std::fs::rename(git.join("moved.git"), git.join("app.git")).unwrap();
+    let portal = world.portal().await;
+    let run = world.start(&portal, &App::fine("v2")).await;
+    vanish();
+    std::fs::remove_dir_all(world.folder().join("portal/git")).unwrap();
+    let watch = world.watch();
+    let engine = portal.start_engine();
+    let run = ended(&portal, run).await;
+    let says = [
+        "there is no repository at",
+        "faults/app.git",
+        "check `repository` in the manifest",
+    ];
+    run.failed(kind::checkout, &says);
+    watch.saw_nothing_but("v1").await;
+    engine.stop().await;
     world.close().await;
 }
 
