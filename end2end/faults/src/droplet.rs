@@ -145,7 +145,8 @@ impl Drop for Broken {
 /// have to pull them all.
 const KEPT: &str = "faults/kept";
 
-/// Removes what the builder, this machine's own engine, has of a project of these tests.
+/// Removes what the builder, this machine's own engine, has of a project of these tests. The layers that other builds
+/// take from the cache stay: a build whose next layer goes away fails.
 pub async fn forget_builds(project: &str) {
     for of in [
         format!("fairlead/{project}-*"),
@@ -155,7 +156,7 @@ pub async fn forget_builds(project: &str) {
         let names = names(&listed);
         if !names.is_empty() {
             // One that another project was built to as well only loses this name.
-            let _ = docker([&["rmi"][..], &names].concat()).run().await;
+            let _ = docker([&["rmi", "--no-prune"][..], &names].concat()).run().await;
         }
     }
 }

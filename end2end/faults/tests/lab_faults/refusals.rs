@@ -171,7 +171,7 @@ async fn a_database_that_is_read_only_or_newer_or_in_use_stops_the_portal_with_a
     mode(0o600);
 
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)";
-    run_sql(&database, newer);
+    run_sql(&database, newer).await;
     let said = open().await;
     assert!(
         said.contains("version 9999") && said.contains("start the newer Fairlead"),
@@ -180,14 +180,17 @@ async fn a_database_that_is_read_only_or_newer_or_in_use_stops_the_portal_with_a
     world.close().await;
 }
 
-/// Python has SQLite in its library, and the lab's images are made with it, so it is there.
-fn run_sql(database: &std::path::Path, sql: &str) {
+/// Runs a statement on a database, by the Python of the lab, which has SQLite in its library.
+async fn run_sql(database: &std::path::Path, sql: &str) {
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()";
-    let output = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(database)
-        .arg(sql)
-        .output()
+    let folder = database.parent().unwrap().display();
+    let volume = format!("--volume={folder}:{folder}");
+    let database = database.to_str().unwrap();
+    let image = "python:3.12-slim";
+    let run = ["run", "--rm", "--network=none", &volume, image];
+    let python = ["python", "-c", script, database, sql];
+    lab::program::docker([&run[..], &python].concat())
+        .run()
+        .await
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
 }
