@@ -1,6 +1,6 @@
 # Thin on purpose: each target is one script, so that it also works without make.
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev lab lab-down bench lint clean
+.PHONY: help demo test dev release lab lab-down bench lint clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ test: ## Install what is missing and run every test, headless browser included
 
 dev: ## The lab, and the portal rebuilt on every change
 	@scripts/dev
+
+release: ## Build the portal as it goes to a server: program and packed pages
+	@scripts/release
 
 lab: ## Start the lab and leave it running
 	@scripts/lab

@@ -5,6 +5,11 @@ use lab::Lab;
 
 use crate::portal::url;
 
+/// The program of a real one.
+pub fn chromium() -> String {
+    std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned())
+}
+
 /// A browser without a window.
 pub struct Browser {
     http: Client,
@@ -60,17 +65,30 @@ impl Browser {
         &self.cookie
     }
 
-    /// Loads a page as a browser does: compressed, and to the last byte. Gives its size.
-    pub async fn load(&self, path: &str) -> Result<usize> {
+    /// Loads something as a browser does: compressed, and to the last byte.
+    pub async fn fetch(&self, path: &str) -> Result<Sent> {
         let asked = self.http.get(url(path)).header("cookie", &self.cookie);
         let answer = asked
-            .header("accept", "text/html")
+            .header("accept", "text/html,*/*")
             .header("accept-encoding", "gzip, br")
             .send()
             .await?;
         ensure!(answer.status() == 200, "{path} answers {}", answer.status());
-        Ok(answer.bytes().await?.len())
+        let encoding = answer.headers().get("content-encoding");
+        let encoding = encoding
+            .map_or(Ok(""), |encoding| encoding.to_str())?
+            .to_owned();
+        let bytes = answer.bytes().await?.len();
+        Ok(Sent { encoding, bytes })
     }
+}
+
+/// What an answer was on its way.
+pub struct Sent {
+    /// `br`, `gzip`, or nothing.
+    pub encoding: String,
+    /// So many bytes.
+    pub bytes: usize,
 }
 
 fn location(answer: &reqwest::Response) -> Result<url::Url> {

@@ -10,6 +10,7 @@ mod site;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -50,14 +51,16 @@ enum Row {
     Flood,
     /// A log of 1,000,000 lines in a browser
     OpenLog,
-    /// The size of the web UI's program
+    /// The size of the web UI's program, as it is served
     Wasm,
     /// The board's page with 1,000 runs in the store
     Board,
+    /// From `make demo` to its URL, where everything is built
+    Demo,
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let rows = if args.rows.is_empty() {
         Row::value_variants().to_vec()
@@ -82,7 +85,14 @@ async fn main() -> Result<()> {
         }
     }
     say(&format!("load of this machine after: {}\n", load()))?;
-    say(&report::table(&lines))
+    say(&report::table(&lines))?;
+    // A missed bar is for people to judge; a number that is not there means that something is broken.
+    let broken = lines.iter().any(Line::is_failed);
+    Ok(if broken {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 struct Bench {
@@ -102,9 +112,13 @@ impl Bench {
         let start = || Portal::start(site, &args.portal, &args.files);
         match row {
             Row::Deploy => rows::deploy::measure(site, server, &start().await?, args.rounds).await,
-            Row::Live => rows::live::measure(server, &start().await?).await,
+            Row::Live => rows::live::measure(site, server, &start().await?).await,
             Row::Flood => rows::flood::measure(site, server, &start().await?, args.rounds).await,
-            Row::Wasm => rows::wasm::measure(&args.files),
+            Row::Wasm => {
+                let _portal = start().await?;
+                rows::wasm::measure(site, &args.files).await
+            }
+            Row::Demo => rows::demo::measure().await,
             Row::OpenLog => {
                 let long = self.with_history().await?;
                 let _portal = start().await?;

@@ -1,4 +1,5 @@
-//! What was measured, and the table that is printed at the end. A missed bar is said plainly and fails nothing.
+//! What was measured, and the table that is printed at the end. A missed bar is said plainly and fails nothing; what
+//! could not be measured fails the bench.
 use std::fmt;
 
 /// Some measurements of one thing, in one unit.
@@ -6,6 +7,13 @@ use std::fmt;
 pub struct Samples(Vec<f64>);
 
 impl Samples {
+    /// One number of each thing.
+    pub fn of<T>(things: &[T], number: impl Fn(&T) -> f64) -> Self {
+        let mut samples = Self::default();
+        samples.extend(things.iter().map(number));
+        samples
+    }
+
     /// Takes one more.
     pub fn push(&mut self, value: f64) {
         self.0.push(value);
@@ -85,6 +93,23 @@ impl fmt::Display for Bar {
     }
 }
 
+/// How a line stands to its bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Yes,
+    No,
+    /// It has none.
+    NoBar,
+    /// Nothing was measured.
+    Failed,
+}
+
+impl From<bool> for Met {
+    fn from(met: bool) -> Self {
+        if met { Met::Yes } else { Met::No }
+    }
+}
+
 /// One line of the table.
 #[derive(Debug)]
 pub struct Line {
@@ -93,7 +118,7 @@ pub struct Line {
     against: String,
     ratio: String,
     bar: String,
-    met: bool,
+    met: Met,
     notes: Vec<String>,
 }
 
@@ -107,7 +132,7 @@ impl Line {
             against: against.text(unit),
             ratio: format!("{ratio:.2} ×"),
             bar: format!("{bar} ×"),
-            met: bar.is_met_by(ratio),
+            met: bar.is_met_by(ratio).into(),
             notes: Vec::new(),
         }
     }
@@ -120,7 +145,20 @@ impl Line {
             against: "-".to_owned(),
             ratio: "-".to_owned(),
             bar: format!("{bar} {unit}"),
-            met: bar.is_met_by(value),
+            met: bar.is_met_by(value).into(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A number for people, without a bar.
+    pub fn plain(what: &str, measured: String) -> Self {
+        Self {
+            what: what.to_owned(),
+            measured,
+            against: "-".to_owned(),
+            ratio: "-".to_owned(),
+            bar: "-".to_owned(),
+            met: Met::NoBar,
             notes: Vec::new(),
         }
     }
@@ -133,15 +171,20 @@ impl Line {
             against: "-".to_owned(),
             ratio: "-".to_owned(),
             bar: "-".to_owned(),
-            met: false,
+            met: Met::Failed,
             notes: vec![format!("{error:#}")],
         }
+    }
+
+    /// Whether it is one of those.
+    pub fn is_failed(&self) -> bool {
+        self.met == Met::Failed
     }
 
     /// The bar is met only if this holds too; if not, `why` says what is wrong.
     pub fn only_if(mut self, holds: bool, why: impl Into<String>) -> Self {
         if !holds {
-            self.met = false;
+            self.met = Met::No;
             self.notes.push(why.into());
         }
         self
@@ -158,7 +201,12 @@ impl Line {
 pub fn table(lines: &[Line]) -> String {
     let head = ["what", "measured", "against", "ratio", "bar", "met"].map(str::to_owned);
     let cells = lines.iter().map(|line| {
-        let met = if line.met { "yes" } else { "NO" };
+        let met = match line.met {
+            Met::Yes => "yes",
+            Met::No => "NO",
+            Met::NoBar => "-",
+            Met::Failed => "FAILED",
+        };
         [
             &line.what,
             &line.measured,

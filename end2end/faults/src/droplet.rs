@@ -33,10 +33,22 @@ impl Droplet {
         self.run(&["sh", "-c", line]).await
     }
 
-    /// The containers of its engine whose names start so, with the state of each: `(name, running)`.
-    pub async fn containers(&self, start: &str) -> Vec<(String, String)> {
+    /// Breaks something by a shell line; `mend` puts it right when what is given back is dropped, so also when the test
+    /// fails. The droplet is everybody's.
+    pub async fn broken(&self, line: &str, mend: &str) -> Broken {
+        let broken = Broken {
+            container: self.described.container.clone(),
+            mend: mend.to_owned(),
+        };
+        self.shell(line).await;
+        broken
+    }
+
+    /// The container of its engine with this name, and those whose names go on with a dot, with the state of each:
+    /// `(name, running)`.
+    pub async fn containers(&self, name: &str) -> Vec<(String, String)> {
         let format = "--format={{.Names}} {{.State}}";
-        let filter = format!("--filter=name=^/{start}");
+        let filter = format!(r"--filter=name=^/{name}($|\.)");
         let listed = self.run(&["docker", "ps", "--all", &filter, format]).await;
         let mut found: Vec<_> = listed
             .lines()
@@ -51,6 +63,12 @@ impl Droplet {
     pub async fn id(&self, container: &str) -> String {
         self.run(&["docker", "inspect", "--format={{.Id}}", container])
             .await
+    }
+
+    /// When a container was started last: the same as before only where it never stopped.
+    pub async fn started(&self, container: &str) -> String {
+        let format = "--format={{.State.StartedAt}}";
+        self.run(&["docker", "inspect", format, container]).await
     }
 
     /// The moment by the engine's clock, in seconds with nine decimals, as [`Droplet::events`] takes it.
@@ -73,13 +91,90 @@ impl Droplet {
         listed.lines().map(str::to_owned).collect()
     }
 
-    /// Removes the containers whose names start so.
-    pub async fn clear(&self, start: &str) {
-        for (name, _) in self.containers(start).await {
+    /// Removes the container with this name, and those whose names go on with a dot.
+    pub async fn clear(&self, name: &str) {
+        for (name, _) in self.containers(name).await {
             // One that removes itself meanwhile is gone, which is what is wanted.
             let _ = self
                 .try_run(&["docker", "rm", "--force", "--volumes", &name])
                 .await;
         }
     }
+
+    /// Removes the images of a project of these tests, and keeps the layers that all of them stand on.
+    pub async fn forget_images(&self, project: &str) {
+        let listing = images(&format!("*/faults/{project}"));
+        let listing: Vec<&str> = listing.iter().map(String::as_str).collect();
+        let listed = self.run(&[&["docker"][..], &listing].concat()).await;
+        let names = names(&listed);
+        let Some(first) = names.first() else {
+            return;
+        };
+        let kept = ["docker", "image", "inspect", "--format={{.Id}}", KEPT];
+        if self.try_run(&kept).await.is_err() {
+            self.run(&["docker", "tag", first, KEPT]).await;
+        }
+        // One that a container still stands on stays.
+        let _ = self
+            .try_run(&[&["docker", "rmi"][..], &names].concat())
+            .await;
+    }
+}
+
+/// Something on a droplet that does not work. Dropping it mends it.
+#[must_use = "it is mended when this is dropped"]
+pub struct Broken {
+    container: String,
+    mend: String,
+}
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        // Not by tokio: a test that fails drops this while its runtime comes to an end.
+        let mended = std::process::Command::new("docker")
+            .env("DOCKER_HOST", lab::DOCKER_HOST)
+            .args(["exec", &self.container, "sh", "-c", &self.mend])
+            .output();
+        if !matches!(&mended, Ok(output) if output.status.success()) {
+            println!("{} could not be mended: {mended:?}", self.container);
+        }
+    }
+}
+
+/// An image that no test removes: with the last of a base image's children its layers would go, and the next test would
+/// have to pull them all.
+const KEPT: &str = "faults/kept";
+
+/// Removes what the builder, this machine's own engine, has of a project of these tests. The layers that other builds
+/// take from the cache stay: a build whose next layer goes away fails.
+pub async fn forget_builds(project: &str) {
+    for of in [
+        format!("fairlead/{project}-*"),
+        format!("*/faults/{project}"),
+    ] {
+        let listed = docker(images(&of)).run().await.unwrap();
+        let names = names(&listed);
+        if !names.is_empty() {
+            // One that another project was built to as well only loses this name.
+            let _ = docker([&["rmi", "--no-prune"][..], &names].concat()).run().await;
+        }
+    }
+}
+
+/// Arguments of `docker` that list images; [`names`] reads the answer.
+fn images(of: &str) -> [String; 5] {
+    let format = "--format={{.Repository}}:{{.Tag}} {{.Repository}}@{{.Digest}}";
+    let of = format!("--filter=reference={of}");
+    ["image", "ls", "--digests", &of, format].map(str::to_owned)
+}
+
+/// By what each image can be removed: its tag, or its digest where it was pulled by that.
+fn names(listed: &str) -> Vec<&str> {
+    let mut names: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split(' ').find(|name| !name.contains("<none>")))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

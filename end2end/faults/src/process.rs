@@ -28,6 +28,8 @@ pub struct Orders {
     pub run: Option<i64>,
     /// Kills itself, as `kill -9` does, as soon as this many events are stored.
     pub die_after: Option<i64>,
+    /// Or as soon as the log of some step holds this text.
+    pub die_said: Option<String>,
     /// But not before so many milliseconds have passed since then.
     pub lives_on: u64,
 }
@@ -106,7 +108,11 @@ pub async fn obey() {
         bell.borrow_and_update();
         let stored = portal.events_after(&lead(), run, 0, 1000).await.unwrap();
         let last = stored.last().map_or(0, |last| last.seq);
-        if orders.die_after.is_some_and(|after| last >= after) {
+        let said = match &orders.die_said {
+            Some(text) => is_said(&portal, run, text).await,
+            None => false,
+        };
+        if said || orders.die_after.is_some_and(|after| last >= after) {
             tokio::time::sleep(Duration::from_millis(orders.lives_on)).await;
             die();
         }
@@ -116,6 +122,17 @@ pub async fn obey() {
         }
         bell.changed().await.unwrap();
     }
+}
+
+async fn is_said(portal: &portal::Portal, run: RunId, text: &str) -> bool {
+    let steps = portal.run(&lead(), run).await.unwrap().plan.steps;
+    for step in steps {
+        let found = portal.search_log(&lead(), run, step.id, text).await;
+        if !found.unwrap().lines.is_empty() {
+            return true;
+        }
+    }
+    false
 }
 
 async fn open(folder: &Path) -> portal::Portal {

@@ -38,4 +38,4 @@ pub use error::LabError;
 /// Where the machine's Docker engine listens.
 pub const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 /// The same as `docker` takes it.
-const DOCKER_HOST: &str = "unix:///var/run/docker.sock";
+pub const DOCKER_HOST: &str = "unix:///var/run/docker.sock";

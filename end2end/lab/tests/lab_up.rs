@@ -51,7 +51,7 @@ fn what_runs() -> BTreeSet<String> {
 }
 
 #[test]
-fn a_second_up_changes_nothing_and_takes_seconds() {
+fn a_second_up_changes_nothing_and_builds_nothing() {
     let up = || {
         let start = Instant::now();
         let output = run(env!("CARGO_BIN_EXE_lab"), &["up"]);
@@ -67,7 +67,8 @@ fn a_second_up_changes_nothing_and_takes_seconds() {
     let before = what_runs();
     let elapsed = up();
     assert_eq!(what_runs(), before);
-    assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
+    // Building or starting anything takes minutes.
+    assert!(elapsed < Duration::from_secs(60), "{elapsed:?}");
 }
 
 #[test]

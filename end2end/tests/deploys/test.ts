@@ -1,7 +1,8 @@
 // Deploys share one environment: each test finds it free and leaves it free, even when it failed half-way.
-import { stopRuns, test as base } from '../support/portal';
+import { devBackend } from '../support/lab';
+import { expect, stopRuns, test as base } from '../support/portal';
 
-export { expect } from '../support/portal';
+export { expect };
 
 export const test = base.extend<{ free: void }>({
   free: [
@@ -14,3 +15,9 @@ export const test = base.extend<{ free: void }>({
     { auto: true },
   ],
 });
+
+/** Waits until the backend is this container again: one that was put back needs some seconds until it answers. */
+export async function answersAgain(serving: Awaited<ReturnType<typeof devBackend>>) {
+  const now = () => devBackend().catch(String);
+  await expect.poll(now, { message: 'the old container answers', timeout: 60_000 }).toEqual(serving);
+}

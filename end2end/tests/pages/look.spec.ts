@@ -8,7 +8,9 @@ test.use({ allowed: [/status of 40[34]/] }); // two of the pages answer so
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [1440, 390]) {
     test(`every page is accessible and fits, ${colorScheme} at ${width} pixels`, async ({ as }) => {
-      test.setTimeout(120_000);
+      // Twelve loads of an unoptimised build, on two cores that two workers share. A single one that is slow still
+      // fails, by the limits of going to a page and of its coming alive.
+      test.setTimeout(300_000);
       const page = await as('lena', { colorScheme, viewport: { width, height: 900 } });
       for (const [name, path] of await allPages(page)) {
         await page.goto(path);

@@ -1,4 +1,5 @@
 //! The command line, as a process.
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -96,8 +97,8 @@ fn a_wrong_command_line_or_configuration_ends_with_2() {
     }
 }
 
-#[test]
-fn tokens_are_made_listed_and_revoked_and_the_trail_tells_it() {
+/// A folder that `fairlead serve` starts in, without any project.
+fn portal_folder() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("projects")).unwrap();
     write(&dir.path().join("secrets.env"), "X=y\n");
@@ -105,6 +106,48 @@ fn tokens_are_made_listed_and_revoked_and_the_trail_tells_it() {
         &dir.path().join("fairlead.toml"),
         &fixed("http://localhost:3000", "http://127.0.0.1:9"),
     );
+    dir
+}
+
+#[tokio::test]
+async fn serve_on_a_database_that_it_must_not_use_says_why_and_ends_with_1() {
+    let dir = portal_folder();
+    let run = |args: &[&str]| {
+        let config = ["--config", "fairlead.toml"];
+        fairlead(dir.path(), &[args, &config].concat())
+    };
+    assert_eq!(run(&["token", "list"]).status.code(), Some(0));
+    let database = dir.path().join("portal/fairlead.db");
+
+    std::fs::set_permissions(&database, PermissionsExt::from_mode(0o400)).unwrap();
+    let read_only = run(&["serve"]);
+    assert_eq!(read_only.status.code(), Some(1), "{}", err(&read_only));
+    assert!(
+        err(&read_only).contains("fairlead.db is read-only; give the account"),
+        "{}",
+        err(&read_only)
+    );
+    std::fs::set_permissions(&database, PermissionsExt::from_mode(0o600)).unwrap();
+
+    let url = format!("sqlite://{}", database.display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let newer = run(&["serve"]);
+    assert_eq!(newer.status.code(), Some(1), "{}", err(&newer));
+    assert!(
+        err(&newer).contains("is at version 9999") && err(&newer).contains("start the newer"),
+        "{}",
+        err(&newer)
+    );
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked_and_the_trail_tells_it() {
+    let dir = portal_folder();
     let run = |args: &[&str]| {
         let args: Vec<&str> = args
             .iter()

@@ -119,12 +119,19 @@ async fn deploy_unknown_commit(world: &TestPortal) {
 async fn a_board_on_which_nothing_changed_starts_no_git() {
     let world = TestPortal::new().await;
     deploy_unknown_commit(&world).await;
+    let mut bell = world
+        .portal
+        .bell_of_board(&lead(), &project("shop"))
+        .await
+        .unwrap();
     let before = fetched(&world).await;
-    // The background fetch of the first look has come to its end.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    board(&world).await;
+    // A look may have begun a fetch in the background; it rings when it has come to its end.
+    let rings = Duration::from_secs(2);
+    while tokio::time::timeout(rings, bell.changed()).await.is_ok() {
+        board(&world).await;
+    }
     trap_git(&world);
-    let again = tokio::time::timeout(Duration::from_secs(5), board(&world));
+    let again = tokio::time::timeout(Duration::from_secs(30), board(&world));
     let again = again.await.expect("the board waits for git");
     assert_eq!(again.lanes, before.lanes);
     assert_eq!(again.lanes[0].behind, None);
@@ -141,7 +148,7 @@ async fn a_repository_that_does_not_answer_does_not_hold_up_the_board() {
         .await
         .unwrap();
     for _ in 0..3 {
-        let shown = tokio::time::timeout(Duration::from_secs(3), board(&world)).await;
+        let shown = tokio::time::timeout(Duration::from_secs(30), board(&world)).await;
         let shown = shown.expect("the board waits for the repository");
         assert!(shown.lanes.iter().all(|lane| lane.head.is_none()));
     }

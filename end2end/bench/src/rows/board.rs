@@ -19,7 +19,7 @@ pub async fn measure(site: &Site) -> Result<Vec<Line>> {
     let path = "/?project=projectmeats";
     let mut size = 0;
     for _ in 0..50 {
-        size = browser.load(path).await?;
+        size = browser.fetch(path).await?.bytes;
     }
     let mut requests = JoinSet::new();
     let began = Instant::now();
@@ -28,7 +28,7 @@ pub async fn measure(site: &Site) -> Result<Vec<Line>> {
         tokio::time::sleep_until(due.into()).await;
         let browser = browser.clone();
         requests.spawn(async move {
-            browser.load(path).await?;
+            browser.fetch(path).await?;
             Ok::<_, anyhow::Error>(due.elapsed().as_secs_f64() * 1000.0)
         });
     }

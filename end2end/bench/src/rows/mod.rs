@@ -1,5 +1,6 @@
 //! The rows of the table: one file each.
 pub mod board;
+pub mod demo;
 pub mod deploy;
 pub mod flood;
 pub mod live;

@@ -3,7 +3,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::browser::Browser;
+use crate::browser::{Browser, chromium};
 use crate::portal::url;
 use crate::report::{Bar, Line, Samples};
 use crate::seed::{LINES, Long};
@@ -32,7 +32,7 @@ struct Opened {
 
 pub async fn measure(site: &Site, long: &Long, rounds: usize) -> Result<Vec<Line>> {
     let browser = Browser::of(&site.lab, "lena").await?;
-    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());
+    let chromium = chromium();
     let page = url(&format!("/runs/{}?step={}", long.run, long.step));
     let (mut first, mut alive, mut tab, mut heap, mut whole, mut empty) = (
         Samples::default(),

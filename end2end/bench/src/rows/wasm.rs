@@ -3,22 +3,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::browser::Browser;
 use crate::report::{Bar, Line};
+use crate::site::Site;
 
-pub fn measure(files: &Path) -> Result<Vec<Line>> {
-    let path = served(files)?;
+pub async fn measure(site: &Site, files: &Path) -> Result<Vec<Line>> {
+    let path = newest(files)?;
     let bytes = std::fs::read(&path)?;
-    let mut packed = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams {
-        quality: 11,
-        lgwin: 22,
-        ..Default::default()
-    };
-    brotli::BrotliCompress(&mut bytes.as_slice(), &mut packed, &params)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let browser = Browser::of(&site.lab, "lena").await?;
+    let served = browser.fetch(&format!("/pkg/{name}")).await?;
     let kb = |bytes: usize| bytes as f64 / 1000.0;
     let text = format!(
-        "{:.0} kB brotli, {:.0} kB raw",
-        kb(packed.len()),
+        "{:.0} kB as served, {:.0} kB raw",
+        kb(served.bytes),
         kb(bytes.len())
     );
     let mut sections = sections(&bytes)?;
@@ -29,24 +27,28 @@ pub fn measure(files: &Path) -> Result<Vec<Line>> {
         .collect();
     Ok(vec![
         Line::absolute(
-            "wasm, compressed",
-            kb(packed.len()),
+            "wasm, as served",
+            kb(served.bytes),
             "kB",
             text,
             Bar::AtMost(300.0),
+        )
+        .only_if(
+            served.encoding == "br",
+            "served without brotli: the site was built without `--precompress`",
         )
         .note(format!("{}: {}", path.display(), parts.join(", "))),
     ])
 }
 
-fn served(files: &Path) -> Result<PathBuf> {
+fn newest(files: &Path) -> Result<PathBuf> {
     let folder = files.join("pkg");
     let entries =
         std::fs::read_dir(&folder).with_context(|| format!("{} is not there", folder.display()))?;
     let files = entries.flatten().map(|entry| entry.path());
     let newest = files.filter(|path| path.extension().is_some_and(|kind| kind == "wasm"));
     let newest = newest.max_by_key(|path| path.metadata().and_then(|file| file.modified()).ok());
-    newest.context("there is no wasm; build it with `cargo leptos build --release`")
+    newest.context("there is no wasm; build it with `cargo leptos build --release --precompress`")
 }
 
 /// The sections of a wasm file and their sizes in bytes (WebAssembly core specification, §5.5.2).

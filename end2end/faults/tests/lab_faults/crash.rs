@@ -1,6 +1,6 @@
 //! The portal is killed as by `kill -9` and started again: nothing is lost, nothing happens twice.
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::log::Stream;
 use domain::run::{RunEvent, RunState, StepState};
@@ -41,22 +41,30 @@ async fn a_portal_killed_after_any_event_ends_the_run_as_if_nothing_had_been() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_killed_at_any_moment_ends_the_run_as_if_nothing_had_been() {
     let world = World::new(Spec::new("shot", 18121)).await;
-    let mut resumed = 0;
-    // Spread over a run, which takes some five seconds, and not at its events.
-    for millis in [130, 900, 1700, 2300, 2900, 3500, 4100] {
-        let moment = Duration::from_millis(millis);
-        let (run, since) = attempt(&world, Death::At(moment)).await;
+    attempt(&world, Death::None).await;
+    // From a run's begin to its end, in the midst of what a step does and not at its events.
+    let moments = [
+        "commit ",
+        "building web",
+        "pulling ",
+        "stopping faults-shot",
+        "starting faults-shot",
+        "line 50",
+        "line 150",
+        "telling Slack",
+    ];
+    let mut resumed = Vec::new();
+    for moment in moments {
+        let (run, since) = attempt(&world, Death::Said(moment)).await;
         as_if_nothing_had_been(&world, &run, &since).await;
-        resumed += usize::from(
-            run.view
-                .events
-                .iter()
-                .any(|stored| stored.event == RunEvent::Resumed),
-        );
+        if was_resumed(&run) {
+            resumed.push(moment);
+        }
     }
+    // The last moments lie so near to the end that the run may be over first; the container's own do not.
     assert!(
-        resumed >= 3,
-        "only {resumed} runs were shot before their end"
+        resumed.contains(&"line 50") && resumed.len() + 2 >= moments.len(),
+        "only these were shot before their end: {resumed:?}"
     );
     world.close().await;
 }
@@ -73,31 +81,40 @@ async fn a_portal_killed_again_and_again_still_ends_the_run_as_if_nothing_had_be
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_killed_while_a_deploy_fails_still_returns_the_old_container_and_its_files() {
     let spec = Spec {
-        attempts: 1,
         greeting: true,
         ..Spec::new("failing", 18123)
     };
-    let world = World::new(spec).await;
+    let mut world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
-    let first = world.deploy_first(&portal).await;
+    world.deploy_first(&portal).await;
     engine.stop().await;
     drop(portal);
-    let started = first.view.events.iter().find(|stored| {
-        matches!(stored.event, RunEvent::StepStarted { step, .. } if step == first.step(kind::deploy))
-    });
-    let started = started.unwrap().seq;
     let before = (
         world.containers().await,
         world.droplet.id(&world.container()).await,
     );
     world.write("templates/greeting", "a new greeting\n");
-    for lives_on in [150, 400, 800, 1200, 1500, 1700, 1900] {
+    world.rewrite(|spec| spec.attempts = 2).await;
+    let (mut resumed, mut aside) = (0, 0);
+    let moments = [
+        ("pulling ", 0),
+        ("writing /home", 0),
+        ("stopping faults-failing", 0),
+        ("stopping faults-failing", 100),
+        ("starting faults-failing", 0),
+        ("version v", 0),
+        ("version v", 1000),
+        ("put back ", 0),
+        ("put back ", 50),
+    ];
+    for (said, lives_on) in moments {
+        let moment = format!("{lives_on} ms after {said:?}");
         world.repository.commit(&App::of(new_version(), Mode::Sick));
         let mut orders = Orders {
             folder: world.folder().to_path_buf(),
             deploy: Some(world.request()),
-            die_after: Some(started),
+            die_said: Some(said.into()),
             lives_on,
             ..Orders::default()
         };
@@ -107,42 +124,47 @@ async fn a_portal_killed_while_a_deploy_fails_still_returns_the_old_container_an
             .await
             .expect("the portal takes the request");
         portal.wait().await;
-        (orders.deploy, orders.run, orders.die_after) = (None, Some(run), None);
+        let names = world.containers().await;
+        aside += usize::from(names.iter().any(|(name, _)| name.contains(".before-")));
+        (orders.deploy, orders.run, orders.die_said) = (None, Some(run), None);
         let mut portal = Process::start(PORTAL, &orders);
         portal.says("events").await.expect("the run ends");
         portal.wait().await;
         let portal = world.portal().await;
         let run = ended(&portal, RunId(run)).await;
+        resumed += usize::from(was_resumed(&run));
         let failure = run.failed(kind::deploy, &[]);
         let undone = failure.undone.as_deref().unwrap_or_default();
         assert!(
             undone.starts_with("the container that ran before is back"),
-            "{lives_on}: {}",
+            "{moment}: {}",
             run.story()
         );
         let after = (
             world.containers().await,
             world.droplet.id(&world.container()).await,
         );
-        assert_eq!(after, before, "{lives_on}: {}", run.story());
+        assert_eq!(after, before, "{moment}: {}", run.story());
         let listed = world
             .droplet
             .shell(&format!("cd {} && ls && cat text", world.place()))
             .await;
-        assert_eq!(
-            listed,
-            "text\nhello from dev",
-            "{lives_on}: {}",
-            run.story()
-        );
-        assert_eq!(
-            world.told_of(run.view.row.id.0).await,
-            1,
-            "{lives_on}: {}",
-            run.story()
-        );
+        assert_eq!(listed, "text\nhello from dev", "{moment}: {}", run.story());
+        is_told_at_most_once(&world, &run).await;
+        println!("killed {moment}: {:?}", run.state());
     }
+    // From the stop of the old container to its return it stands aside, which is when most can go wrong.
+    assert!(
+        aside >= 1 && resumed + 2 >= moments.len(),
+        "{aside} kills found the old container aside, {resumed} were before the run's end"
+    );
     world.close().await;
+}
+
+/// Whether a life of the portal took the run up from an earlier one.
+fn was_resumed(run: &Ended) -> bool {
+    let mut events = run.view.events.iter();
+    events.any(|stored| stored.event == RunEvent::Resumed)
 }
 
 /// When the portal dies.
@@ -151,8 +173,8 @@ enum Death {
     None,
     /// As soon as this many events are stored.
     After(i64),
-    /// This long after the run was asked for.
-    At(Duration),
+    /// As soon as the log of some step holds this.
+    Said(&'static str),
     /// At each third event.
     Often,
 }
@@ -170,20 +192,21 @@ async fn attempt(world: &World, death: Death) -> (Ended, String) {
     orders.die_after = match death {
         Death::After(events) => Some(events),
         Death::Often => Some(3),
-        Death::None | Death::At(_) => None,
+        Death::None | Death::Said(_) => None,
     };
+    if let Death::Said(text) = death {
+        orders.die_said = Some(text.into());
+    }
     let mut portal = Process::start(PORTAL, &orders);
     let run = portal
         .says("run")
         .await
         .expect("the portal takes the request");
     match death {
-        Death::At(moment) => {
-            tokio::time::sleep(moment).await;
-            portal.kill().await;
-        }
         Death::None => assert!(!portal.wait().await),
-        Death::After(_) | Death::Often => assert!(portal.wait().await, "it was to be killed"),
+        Death::After(_) | Death::Often | Death::Said(_) => {
+            assert!(portal.wait().await, "it was to be killed");
+        }
     }
     let (mut died, mut lives) = (orders.die_after.unwrap_or_default(), 1);
     loop {
@@ -225,7 +248,6 @@ async fn as_if_nothing_had_been(world: &World, run: &Ended, since: &str) {
     each_step_succeeded_once(run);
     nothing_is_lost_or_doubled(run);
     let story = run.story();
-    let number = run.view.row.id.0;
 
     // On the host: made once, started once, and nothing is left but the kept predecessors.
     let label = format!("fairlead.project={}", world.spec.name);
@@ -248,8 +270,12 @@ async fn as_if_nothing_had_been(world: &World, run: &Ended, since: &str) {
     }
     assert!(containers.len() <= 3, "{containers:?}");
 
-    // In Slack: once. Between asking Slack and noting that it was asked nobody can know; then it says so.
-    let told = world.told_of(number).await;
+    is_told_at_most_once(world, run).await;
+}
+
+/// In Slack: once. Between asking Slack and noting that it was asked nobody can know; then the run says so.
+async fn is_told_at_most_once(world: &World, run: &Ended) {
+    let told = world.told_of(run.view.row.id.0).await;
     let unknown = run.view.steps.iter().any(|step| match &step.state {
         StepState::Succeeded {
             outcome: Outcome::Nothing { why },
@@ -258,7 +284,8 @@ async fn as_if_nothing_had_been(world: &World, run: &Ended, since: &str) {
     });
     assert!(
         told == 1 || (told == 0 && unknown),
-        "told {told} times\n{story}"
+        "told {told} times\n{}",
+        run.story()
     );
 }
 

@@ -1,11 +1,14 @@
 //! Deploys that go well.
 use std::path::Path;
+use std::time::Duration;
 
 use adapters::secrets::Source;
+use domain::run::StepState;
+use domain::step::Outcome;
 use domain::{EnvName, ProjectName, Sha};
 use faults::watch::get;
-use faults::world::{config, ended, lead, origin};
-use faults::{App, Spec, World};
+use faults::world::{config, ended_within, lead, origin};
+use faults::{App, Droplet, Ended, Spec, World};
 use lab::Lab;
 use portal::{Config, DeployRequest, GithubConfig, Portal};
 
@@ -65,7 +68,8 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
         .deploy(&lead(), origin(), request.clone())
         .await
         .unwrap();
-    let run = ended(&portal, run).await;
+    // On a new machine this is the first time that anybody installs what the two images need.
+    let run = ended_within(&portal, run, Duration::from_secs(600)).await;
     run.succeeded();
     let board = portal.board(&lead(), &request.project).await.unwrap();
     let lane = board
@@ -80,20 +84,41 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
             run.view.plan.commit
         );
     }
-    let backend = get(
-        (lab.droplets["dev-backend"].address, 8000).into(),
-        "/api/v1/health/",
-    )
-    .await;
-    let (status, body) = backend.unwrap();
+    let [backend, frontend] = ["dev-backend", "dev-frontend"].map(|name| Droplet {
+        described: lab.droplets[name].clone(),
+    });
+    let at = |droplet: &Droplet, port| (droplet.described.address, port).into();
+    let health = get(at(&backend, 8000), "/api/v1/health/").await;
+    let (status, body) = health.unwrap();
     assert!(status == 200 && body.contains("ok"), "{status} {body}");
-    let frontend = get(
-        (lab.droplets["dev-frontend"].address, 8080).into(),
-        "/env-config.js",
-    )
-    .await;
-    assert!(frontend.unwrap().1.contains("http://10.77.1.10:8000"));
+    let rendered = get(at(&frontend, 8080), "/env-config.js").await.unwrap().1;
+    let api = format!("http://{}:8000", backend.described.address);
+    assert!(rendered.contains(&api), "{rendered}");
     engine.stop().await;
+    put_back(&run, &backend, "pm-backend").await;
+    put_back(&run, &frontend, "pm-frontend").await;
+}
+
+/// Gives a droplet the container back that the run put aside: whoever looks at the lab finds it as it was.
+async fn put_back(run: &Ended, droplet: &Droplet, name: &str) {
+    let ours = droplet.id(name).await;
+    let replaced = run.view.steps.iter().find_map(|step| match &step.state {
+        StepState::Succeeded {
+            outcome:
+                Outcome::Deployed {
+                    container,
+                    replaced,
+                    ..
+                },
+        } if *container == ours => Some(replaced.clone()),
+        _ => None,
+    });
+    let replaced = replaced.expect("the run deployed the container that serves");
+    droplet.run(&["docker", "rm", "--force", name]).await;
+    if let Some(old) = replaced {
+        droplet.run(&["docker", "rename", &old, name]).await;
+        droplet.run(&["docker", "start", name]).await;
+    }
 }
 
 /// The sample as the lab made it. Whatever was pushed to its branch since then may be broken on purpose.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use domain::StepId;
 use faults::road::State;
 use faults::world::{ended, kind, step, until_said};
-use faults::{App, Ended, Mode, Spec, World};
+use faults::{App, Droplet, Ended, Mode, Spec, World};
+use lab::Lab;
 use portal::Portal;
 
 /// v1 serves; then `break_it` happens, v2 is deployed and fails without anything having been touched on the host.
@@ -12,28 +13,29 @@ async fn v2_never_reaches_the_host(
     spec: Spec,
     break_it: impl AsyncFnOnce(&World),
     says: &[&str],
-) -> World {
+) -> (World, Ended) {
     let world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
-    let before = (
-        world.containers().await,
-        world.droplet.id(&world.container()).await,
-    );
+    let untouched = async || {
+        let name = world.container();
+        (
+            world.containers().await,
+            world.droplet.id(&name).await,
+            world.droplet.started(&name).await,
+        )
+    };
+    let before = untouched().await;
     let watch = world.watch();
     break_it(&world).await;
     let run = world.deploy(&portal, &App::fine("v2")).await;
     run.failed(kind::deploy, says);
     assert_told_of_failure(&world, says[0]).await;
     watch.saw_nothing_but("v1").await;
-    let after = (
-        world.containers().await,
-        world.droplet.id(&world.container()).await,
-    );
-    assert_eq!(after, before);
+    assert_eq!(untouched().await, before);
     engine.stop().await;
-    world
+    (world, run)
 }
 
 async fn assert_told_of_failure(world: &World, says: &str) {
@@ -53,10 +55,8 @@ async fn a_host_that_hangs_up_fails_the_deploy_and_the_old_container_never_stops
         "cannot be reached",
         "check the address",
     ];
-    v2_never_reaches_the_host(Spec::new("hangs-up", 18101), refusing, &says)
-        .await
-        .close()
-        .await;
+    let (world, _) = v2_never_reaches_the_host(Spec::new("hangs-up", 18101), refusing, &says).await;
+    world.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -70,10 +70,8 @@ async fn a_host_that_answers_nothing_fails_the_deploy_and_the_old_container_neve
         "did not answer within 10 s",
         "firewall",
     ];
-    v2_never_reaches_the_host(Spec::new("silent", 18102), silent, &says)
-        .await
-        .close()
-        .await;
+    let (world, _) = v2_never_reaches_the_host(Spec::new("silent", 18102), silent, &says).await;
+    world.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -86,7 +84,8 @@ async fn a_wrong_password_fails_the_deploy_and_is_not_shown() {
         "refuses django with a password",
         "check the secret",
     ];
-    let world = v2_never_reaches_the_host(Spec::new("password", 18103), wrong, &says).await;
+    let (world, run) = v2_never_reaches_the_host(Spec::new("password", 18103), wrong, &says).await;
+    assert!(!run.story().contains("hunter2"), "{}", run.story());
     assert!(!world.told().await.1.contains("hunter2"));
     world.close().await;
 }
@@ -106,26 +105,34 @@ async fn a_changed_host_key_stops_the_deploy_before_the_password_is_sent() {
         "somebody may be in between",
         "host_key",
     ];
-    let world = v2_never_reaches_the_host(Spec::new("host-key", 18104), other_server, &says).await;
+    let (world, _) =
+        v2_never_reaches_the_host(Spec::new("host-key", 18104), other_server, &says).await;
     world.close().await;
 }
 
+/// Puts a droplet's Docker back in its place, whatever of it is away.
+const DOCKER_BACK: &str =
+    "for it in /var/run/docker.sock /usr/bin/docker; do [ ! -e $it.away ] || mv $it.away $it; done";
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_whose_docker_is_stopped_fails_the_deploy_and_the_old_container_never_stops() {
+async fn a_host_whose_docker_is_stopped_or_missing_fails_the_deploy_and_the_old_container_never_stops()
+ {
     let spec = Spec {
         droplet: "uat-backend",
         ..Spec::new("no-docker", 18105)
     };
+    let lab = Lab::load().expect("these tests need the lab: start it with `make lab`");
+    let described = lab.droplets[spec.droplet].clone();
+    // A test that was killed has mended nothing.
+    Droplet { described }.shell(DOCKER_BACK).await;
     let world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
     let watch = world.watch();
     // The droplet ends with its dockerd; without its socket it looks from outside as if it did not run.
-    world
-        .droplet
-        .shell("mv /var/run/docker.sock /var/run/docker.sock.away")
-        .await;
+    let stopped = "mv /var/run/docker.sock /var/run/docker.sock.away";
+    let stopped = world.droplet.broken(stopped, DOCKER_BACK).await;
     world.road.cut();
     let run = world.deploy(&portal, &App::fine("v2")).await;
     engine.stop().await;
@@ -136,30 +143,43 @@ async fn a_host_whose_docker_is_stopped_fails_the_deploy_and_the_old_container_n
     let again = retried(&portal, &run).await;
     world
         .droplet
-        .shell("mv /var/run/docker.sock.away /var/run/docker.sock")
+        .shell("mv /usr/bin/docker /usr/bin/docker.away")
         .await;
-    run.failed(
-        kind::deploy,
-        &[
-            "no-docker/dev/server",
-            "/var/run/docker.sock",
-            "check that Docker runs there",
-        ],
-    );
-    again.failed(
-        kind::deploy,
-        &[
-            "Docker on host no-docker/dev/server does not run",
-            "systemctl start docker",
-        ],
-    );
+    let missing = retried(&portal, &again).await;
+    drop(stopped);
+    let says = [
+        "no-docker/dev/server",
+        "/var/run/docker.sock",
+        "check that Docker runs there",
+    ];
+    run.failed(kind::deploy, &says);
+    let says = [
+        "Docker on host no-docker/dev/server does not run",
+        "systemctl start docker",
+    ];
+    again.failed(kind::deploy, &says);
+    let says = [
+        "host no-docker/dev/server has no Docker",
+        "apt-get install docker.io",
+    ];
+    missing.failed(kind::deploy, &says);
     watch.saw_nothing_but("v1").await;
     assert_eq!(world.containers().await.len(), 1);
     // Once it runs again, a retry needs nothing else.
-    retried(&portal, &again).await.succeeded();
+    retried(&portal, &missing).await.succeeded();
     assert_eq!(world.serves().await.as_deref(), Some("v2"));
     engine.stop().await;
     world.close().await;
+}
+
+/// A container beside that of the world, of the same image, which takes a port; its name.
+async fn squat(world: &World, port: u16) -> String {
+    let (container, publish) = (world.container(), format!("--publish={port}:8000"));
+    let squatter = format!("{container}.squatter");
+    let docker = async |args: &[&str]| world.droplet.run(&[&["docker"][..], args].concat()).await;
+    let image = docker(&["inspect", "--format={{.Image}}", &container]).await;
+    docker(&["run", "--detach", "--name", &squatter, &publish, &image]).await;
+    squatter
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,37 +187,52 @@ async fn a_port_that_is_taken_fails_the_deploy_with_the_ports_number() {
     let world = World::new(Spec::new("port-taken", 18106)).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
-    let port = world.spec.port.to_string();
-    let squatter = "faults-port-taken-squatter";
-    let image = world.deploy_first(&portal).await;
-    drop(image);
+    world.deploy_first(&portal).await;
     // Somebody stops the app by hand and takes its port.
-    let container = world.container();
-    let used = world
-        .droplet
-        .run(&["docker", "inspect", "--format={{.Image}}", &container])
-        .await;
-    world
-        .droplet
-        .run(&["docker", "rm", "--force", &container])
-        .await;
-    let publish = format!("--publish={port}:8000");
-    world
-        .droplet
-        .run(&[
-            "docker", "run", "--detach", "--name", squatter, &publish, &used,
-        ])
-        .await;
+    let (container, port) = (world.container(), world.spec.port);
+    world.droplet.run(&["docker", "stop", &container]).await;
+    let squatter = squat(&world, port).await;
+    world.droplet.run(&["docker", "rm", &container]).await;
     let run = world.deploy(&portal, &App::fine("v2")).await;
-    let failure = run.failed(kind::deploy, &["port is taken", &port, "ss -ltnp"]);
+    let says = ["port is taken", &port.to_string(), "ss -ltnp"];
+    let failure = run.failed(kind::deploy, &says);
     assert_eq!(
         failure.undone.as_deref(),
         Some("the new container was removed; none ran before")
     );
-    assert_eq!(
+    assert_eq!(world.containers().await, [(squatter, "running".to_owned())]);
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_port_that_is_taken_fails_the_deploy_and_the_old_container_is_back_on_its_own() {
+    let (port, taken) = (18220, 18221);
+    let mut world = World::new(Spec::new("port-moved", port)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    squat(&world, taken).await;
+    let before = (
         world.containers().await,
-        [(squatter.to_owned(), "running".to_owned())]
+        world.droplet.id(&world.container()).await,
     );
+    world.rewrite(|spec| spec.port = taken).await;
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    let says = ["port is taken", &taken.to_string(), "ss -ltnp"];
+    let failure = run.failed(kind::deploy, &says);
+    let undone = failure.undone.as_deref().unwrap_or_default();
+    assert!(
+        undone.starts_with("the container that ran before is back"),
+        "{failure:?}"
+    );
+    world.spec.port = port;
+    world.until_serves("v1").await;
+    let after = (
+        world.containers().await,
+        world.droplet.id(&world.container()).await,
+    );
+    assert_eq!(after, before);
     engine.stop().await;
     world.close().await;
 }
@@ -210,12 +245,10 @@ async fn a_full_disk_fails_the_deploy_before_the_old_container_stops() {
     };
     let world = World::new(spec).await;
     let place = world.place();
-    world
-        .droplet
-        .shell(&format!(
-            "mount -t tmpfs -o size=64k,uid=$(id -u django) tmpfs {place}"
-        ))
-        .await;
+    let mount = format!("mount -t tmpfs -o size=64k,uid=$(id -u django) tmpfs {place}");
+    // Lazily: the container that was given the folder may still be there.
+    let unmount = format!("umount --lazy {place}");
+    let disk = world.droplet.broken(&mount, &unmount).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
@@ -239,8 +272,7 @@ async fn a_full_disk_fails_the_deploy_before_the_old_container_stops() {
     assert_eq!(greeting, Some((200, "hello from dev\n".into())));
     assert_eq!(world.containers().await.len(), 1);
     engine.stop().await;
-    world.droplet.clear(&world.container()).await;
-    world.droplet.shell(&format!("umount {place}")).await;
+    drop(disk);
     world.close().await;
 }
 

@@ -1,15 +1,23 @@
 //! Images that cannot be built, and programs that do not come up.
+use std::time::{Duration, Instant};
+
 use domain::log::Stream;
 use domain::run::RunState;
 use faults::watch::get;
-use faults::world::{ended, kind, lead, origin, step, until, until_said};
+use faults::world::{HEALTHY, ended, kind, lead, origin, step, until, until_said};
 use faults::{App, Mode, Spec, World};
 
 const BACK: &str = "the container that ran before is back";
 
-/// v1 serves; v2 comes to its place, fails there, and v1 is back as the container that it was.
-async fn v1_comes_back(spec: Spec, mode: Mode, says: &[&str], last_words: Option<(Stream, &str)>) {
-    let world = World::new(spec).await;
+/// v1 serves; v2 comes to its place, fails there within `attempts`, and v1 is back as the container that it was.
+async fn v1_comes_back(
+    spec: Spec,
+    attempts: u32,
+    mode: Mode,
+    says: &[&str],
+    last_words: Option<(Stream, &str)>,
+) {
+    let mut world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
@@ -17,6 +25,7 @@ async fn v1_comes_back(spec: Spec, mode: Mode, says: &[&str], last_words: Option
         world.containers().await,
         world.droplet.id(&world.container()).await,
     );
+    world.rewrite(|spec| spec.attempts = attempts).await;
     let run = world.deploy(&portal, &App::of("v2", mode)).await;
     let failure = run.failed(kind::deploy, says);
     let undone = failure.undone.as_deref().unwrap_or_default();
@@ -30,7 +39,7 @@ async fn v1_comes_back(spec: Spec, mode: Mode, says: &[&str], last_words: Option
             run.story()
         );
     }
-    until_serves(&world, "v1").await;
+    world.until_serves("v1").await;
     let after = (
         world.containers().await,
         world.droplet.id(&world.container()).await,
@@ -45,18 +54,6 @@ async fn v1_comes_back(spec: Spec, mode: Mode, says: &[&str], last_words: Option
     world.close().await;
 }
 
-/// A container that was started again needs a moment until its program listens.
-async fn until_serves(world: &World, version: &str) {
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while world.serves().await.as_deref() != Some(version) {
-        assert!(
-            std::time::Instant::now() < limit,
-            "{version} does not serve"
-        );
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_exits_at_once_is_replaced_by_the_old_container() {
     let spec = Spec {
@@ -68,38 +65,36 @@ async fn a_program_that_exits_at_once_is_replaced_by_the_old_container() {
         "container's own lines",
     ];
     let words = (Stream::Err, "cannot read the configuration");
-    v1_comes_back(spec, Mode::Exits, &says, Some(words)).await;
+    v1_comes_back(spec, HEALTHY, Mode::Exits, &says, Some(words)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_the_engine_starts_over_and_over_is_replaced_by_the_old_container() {
     let says = ["faults-restarts keeps exiting", "container's own lines"];
-    v1_comes_back(Spec::new("restarts", 18111), Mode::Exits, &says, None).await;
+    let spec = Spec::new("restarts", 18111);
+    v1_comes_back(spec, HEALTHY, Mode::Exits, &says, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_never_gets_healthy_is_replaced_by_the_old_container() {
-    let spec = Spec {
-        attempts: 3,
-        ..Spec::new("sick", 18112)
-    };
     let says = [
-        "faults-sick was not healthy within 3",
+        "faults-sick was not healthy within 10",
         "answers 500",
         "health.url",
     ];
     let words = (Stream::Out, "version v2 is Sick");
-    v1_comes_back(spec, Mode::Sick, &says, Some(words)).await;
+    // Enough for the program to come up and say that it is sick.
+    let spec = Spec::new("sick", 18112);
+    v1_comes_back(spec, 10, Mode::Sick, &says, Some(words)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deploy_that_fails_puts_back_the_files_that_it_wrote() {
     let spec = Spec {
-        attempts: 3,
         greeting: true,
         ..Spec::new("files", 18113)
     };
-    let world = World::new(spec).await;
+    let mut world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
@@ -109,15 +104,17 @@ async fn a_deploy_that_fails_puts_back_the_files_that_it_wrote() {
         "hello from dev\n"
     );
     world.write("templates/greeting", "a new greeting\n");
+    world.rewrite(|spec| spec.attempts = 3).await;
     let run = world.deploy(&portal, &App::of("v2", Mode::Sick)).await;
     run.failed(kind::deploy, &["was not healthy"]);
-    until_serves(&world, "v1").await;
+    world.until_serves("v1").await;
     assert_eq!(
         get(world.address(), "/greeting").await.unwrap().1,
         "hello from dev\n"
     );
     assert_eq!(world.droplet.shell(&listed).await, "text");
     // With a program that works, the new file stays and the old one is kept beside it.
+    world.rewrite(|spec| spec.attempts = HEALTHY).await;
     world.deploy(&portal, &App::fine("v3")).await.succeeded();
     assert_eq!(
         get(world.address(), "/greeting").await.unwrap().1,
@@ -156,23 +153,28 @@ async fn a_build_that_fails_names_its_step_and_the_old_container_never_stops() {
 
 const ENDLESS: &str = "RUN echo it begins && sleep 600";
 
-/// Containers of the machine's own engine that are still at an endless build.
-async fn builds_at_work() -> String {
-    let command = ["ps", "--no-trunc", "--format={{.Command}}"];
-    let listed = lab::program::docker(command).run().await.unwrap();
-    listed
-        .lines()
-        .filter(|line| line.contains("it begins"))
-        .collect()
+/// Waits until so many containers of the machine's own engine are at an endless build.
+async fn until_builds_at_work(wanted: usize) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let command = ["ps", "--no-trunc", "--format={{.Command}}"];
+        let listed = lab::program::docker(command).run().await.unwrap();
+        let at_work = listed.lines().filter(|line| line.contains("it begins"));
+        let count = at_work.count();
+        if count == wanted {
+            return;
+        }
+        assert!(
+            Instant::now() < limit,
+            "{count} builds, not {wanted}:\n{listed}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_build_that_is_cancelled_stops_and_a_build_that_takes_too_long_is_stopped() {
-    let spec = Spec {
-        build: "timeout = \"4s\"",
-        ..Spec::new("endless", 18115)
-    };
-    let world = World::new(spec).await;
+    let mut world = World::new(Spec::new("endless", 18115)).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
@@ -184,6 +186,7 @@ async fn a_build_that_is_cancelled_stops_and_a_build_that_takes_too_long_is_stop
     let run = world.start(&portal, &endless).await;
     let building = step(&portal.run(&lead(), run).await.unwrap(), kind::build);
     until_said(&portal, run, building, "it begins").await;
+    until_builds_at_work(1).await;
     portal.cancel(&lead(), origin(), run).await.unwrap();
     let cancelled = ended(&portal, run).await;
     assert_eq!(
@@ -194,16 +197,12 @@ async fn a_build_that_is_cancelled_stops_and_a_build_that_takes_too_long_is_stop
     );
     assert!(world.told().await.1.contains("was cancelled"));
 
+    until_builds_at_work(0).await;
+
+    world.rewrite(|spec| spec.build = "timeout = \"4s\"").await;
     let late = world.deploy(&portal, &endless).await;
     late.failed(kind::build, &["took longer than 4", "was stopped"]);
-    let limit = std::time::Instant::now() + std::time::Duration::from_secs(15);
-    while !builds_at_work().await.is_empty() {
-        assert!(
-            std::time::Instant::now() < limit,
-            "{}",
-            builds_at_work().await
-        );
-    }
+    until_builds_at_work(0).await;
     watch.saw_nothing_but("v1").await;
     engine.stop().await;
     world.close().await;
@@ -231,7 +230,7 @@ async fn a_deploy_that_is_cancelled_while_it_waits_for_health_returns_the_old_co
         "{}",
         run.story()
     );
-    until_serves(&world, "v1").await;
+    world.until_serves("v1").await;
     let after = (
         world.containers().await,
         world.droplet.id(&world.container()).await,

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use domain::plan::Blocker;
 use domain::view::Proposal;
-use faults::world::{lead, origin};
+use faults::world::{ended, kind, lead, origin};
 use faults::{App, Spec, World};
 use portal::{Error, Portal};
 
@@ -68,13 +68,13 @@ async fn a_secret_that_goes_missing_after_the_click_fails_the_run_with_its_name(
     let run = world.start(&portal, &App::fine("v1")).await;
     world.write_secrets(&[("DEV_SSH_PASSWORD", "")]);
     let engine = portal.start_engine();
-    let run = faults::world::ended(&portal, run).await;
+    let run = ended(&portal, run).await;
     let says = [
         "secret `SSH_PASSWORD` resolves to nothing",
         "DEV_SSH_PASSWORD",
         "retry the run",
     ];
-    run.failed(faults::world::kind::deploy, &says);
+    run.failed(kind::deploy, &says);
     assert_eq!(world.containers().await, []);
     engine.stop().await;
     world.close().await;
@@ -111,6 +111,40 @@ async fn a_branch_or_a_repository_that_does_not_exist_refuses_the_click() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repository_that_vanishes_after_the_click_matters_only_where_the_mirror_is_gone_too() {
+    let world = World::new(Spec::new("vanished", 18222)).await;
+    let portal = world.portal().await;
+    let git = world.folder().join("git/faults");
+    let vanish = || std::fs::rename(git.join("app.git"), git.join("moved.git")).unwrap();
+    // The click has fetched the commit, and nothing else is asked for.
+    let run = world.start(&portal, &App::fine("v1")).await;
+    vanish();
+    let engine = portal.start_engine();
+    ended(&portal, run).await.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    engine.stop().await;
+    drop(portal);
+
+    std::fs::rename(git.join("moved.git"), git.join("app.git")).unwrap();
+    let portal = world.portal().await;
+    let run = world.start(&portal, &App::fine("v2")).await;
+    vanish();
+    std::fs::remove_dir_all(world.folder().join("portal/git")).unwrap();
+    let watch = world.watch();
+    let engine = portal.start_engine();
+    let run = ended(&portal, run).await;
+    let says = [
+        "there is no repository at",
+        "faults/app.git",
+        "check `repository` in the manifest",
+    ];
+    run.failed(kind::checkout, &says);
+    watch.saw_nothing_but("v1").await;
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_read_only_or_newer_or_in_use_stops_the_portal_with_advice() {
     let world = World::new(Spec::new("database", 18143)).await;
     let open = async || match Portal::open(world.config()).await {
@@ -137,7 +171,7 @@ async fn a_database_that_is_read_only_or_newer_or_in_use_stops_the_portal_with_a
     mode(0o600);
 
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'later', 1, x'00', 0)";
-    run_sql(&database, newer);
+    run_sql(&database, newer).await;
     let said = open().await;
     assert!(
         said.contains("version 9999") && said.contains("start the newer Fairlead"),
@@ -146,14 +180,17 @@ async fn a_database_that_is_read_only_or_newer_or_in_use_stops_the_portal_with_a
     world.close().await;
 }
 
-/// Python has SQLite in its library, and the lab's images are made with it, so it is there.
-fn run_sql(database: &std::path::Path, sql: &str) {
+/// Runs a statement on a database, by the Python of the lab, which has SQLite in its library.
+async fn run_sql(database: &std::path::Path, sql: &str) {
     let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute(sys.argv[2]); db.commit()";
-    let output = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(database)
-        .arg(sql)
-        .output()
+    let folder = database.parent().unwrap().display();
+    let volume = format!("--volume={folder}:{folder}");
+    let database = database.to_str().unwrap();
+    let image = "python:3.12-slim";
+    let run = ["run", "--rm", "--network=none", &volume, image];
+    let python = ["python", "-c", script, database, sql];
+    lab::program::docker([&run[..], &python].concat())
+        .run()
+        .await
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
 }

@@ -1,8 +1,10 @@
 //! Registries that are down or refuse.
 use std::net::SocketAddr;
 
+use domain::run::StepState;
+use domain::view::RunView;
 use faults::road::{Road, State};
-use faults::world::{ended, kind, lead, origin};
+use faults::world::{ended, kind, lead, origin, step, until};
 use faults::{App, Spec, World};
 use lab::Lab;
 
@@ -72,12 +74,12 @@ async fn a_registry_that_comes_back_in_time_does_not_fail_the_run() {
     let engine = portal.start_engine();
     way.set(State::Refusing);
     let run = world.start(&portal, &App::fine("v1")).await;
-    let retrying = |view: &domain::view::RunView| {
+    let retrying = |view: &RunView| {
         view.steps
             .iter()
-            .any(|step| matches!(step.state, domain::run::StepState::Retrying { .. }))
+            .any(|step| matches!(step.state, StepState::Retrying { .. }))
     };
-    faults::world::until(&portal, run, retrying).await;
+    until(&portal, run, retrying).await;
     way.set(State::To(world.lab.registries[0].address.parse().unwrap()));
     ended(&portal, run).await.succeeded();
     assert_eq!(world.serves().await.as_deref(), Some("v1"));
@@ -104,6 +106,51 @@ async fn a_registry_that_refuses_the_credentials_fails_the_push_and_shows_no_pas
     world.close().await;
 }
 
+/// Everything is pushed, and the host does not answer.
+fn waits_for_host(view: &RunView) -> bool {
+    let deploy = step(view, kind::deploy);
+    matches!(view.steps[deploy.index()].state, StepState::Retrying { .. })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_refuses_the_host_fails_the_deploy_and_the_old_container_never_stops() {
+    let world = World::new(Spec::new("pull-refused", 18223)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let container = world.container();
+    let before = (
+        world.containers().await,
+        world.droplet.started(&container).await,
+    );
+    let watch = world.watch();
+    // The host is away until the image is pushed and the password is another one.
+    world.road.set(State::Refusing);
+    world.road.cut();
+    let run = world.start(&portal, &App::fine("v2")).await;
+    until(&portal, run, waits_for_host).await;
+    world.write_secrets(&[("DOCR_PASSWORD", "hunter2hunter2")]);
+    world.road.set(State::To(world.droplet.sshd()));
+    let run = ended(&portal, run).await;
+    let address = world.lab.registries[0].address.clone();
+    let says = [
+        &address,
+        "refuses host pull-refused/dev/server",
+        "check the registry's username and password",
+    ];
+    run.failed(kind::deploy, &says);
+    assert!(!run.story().contains("hunter2"), "{}", run.story());
+    assert!(!world.told().await.1.contains("hunter2"));
+    watch.saw_nothing_but("v1").await;
+    let after = (
+        world.containers().await,
+        world.droplet.started(&container).await,
+    );
+    assert_eq!(after, before);
+    engine.stop().await;
+    world.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_goes_down_before_the_pull_is_replaced_by_the_second_one() {
     let way = way_to_registry().await;
@@ -120,14 +167,7 @@ async fn a_registry_that_goes_down_before_the_pull_is_replaced_by_the_second_one
     world.road.set(State::Refusing);
     world.road.cut();
     let run = world.start(&portal, &App::fine("v2")).await;
-    let waits_for_host = |view: &domain::view::RunView| {
-        let deploy = faults::world::step(view, kind::deploy);
-        matches!(
-            view.steps[deploy.index()].state,
-            domain::run::StepState::Retrying { .. }
-        )
-    };
-    faults::world::until(&portal, run, waits_for_host).await;
+    until(&portal, run, waits_for_host).await;
     way.set(State::Refusing);
     way.cut();
     world.road.set(State::To(world.droplet.sshd()));
