@@ -57,10 +57,7 @@ impl<'s> Output<'s> {
 
     async fn read(&mut self, follow: bool) -> Result<(), StepError> {
         let site = self.site;
-        let mut logs: Logs = site
-            .engine
-            .logs(&site.serving, self.cursor, follow)
-            .await?;
+        let mut logs: Logs = site.engine.logs(&site.serving, self.cursor, follow).await?;
         while let Some(batch) = logs.next().await? {
             let lines = batch.into_iter().map(line).collect();
             // Before the wait, which may never end: the log has the lines from its first moment on.
