@@ -55,14 +55,25 @@ pub enum SlackError {
         /// What the network said.
         why: String,
     },
+    /// The message was sent, and no answer came.
+    #[error(
+        "Slack did not answer ({why}); whether the message arrived is not known, and it is not sent twice"
+    )]
+    Unanswered {
+        /// What the network said.
+        why: String,
+    },
 }
 
 impl SlackError {
-    /// Whether sending the same message later may work.
+    /// Whether sending the same message later may work and cannot tell it twice.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::Server { .. } | Self::Unreachable { .. } => true,
-            Self::BadAddress | Self::Gone { .. } | Self::Refused { .. } => false,
+            Self::BadAddress
+            | Self::Gone { .. }
+            | Self::Refused { .. }
+            | Self::Unanswered { .. } => false,
         }
     }
 }
@@ -91,7 +102,8 @@ impl Webhook {
 
     /// Posts one message: `text`, `blocks`, … as Slack documents them.
     ///
-    /// When the connection breaks after sending, it is unknown whether the message was taken.
+    /// When the connection breaks after sending, it is unknown whether the message was taken:
+    /// [`SlackError::Unanswered`].
     pub async fn post(&self, message: &serde_json::Value) -> Result<(), SlackError> {
         let sent = self
             .client
@@ -99,8 +111,13 @@ impl Webhook {
             .json(message)
             .send()
             .await;
-        let response = sent.map_err(|error| SlackError::Unreachable {
-            why: http::reason(&error),
+        let response = sent.map_err(|error| {
+            let why = http::reason(&error);
+            if error.is_connect() {
+                SlackError::Unreachable { why }
+            } else {
+                SlackError::Unanswered { why }
+            }
         })?;
         let status = response.status();
         if status.is_success() {

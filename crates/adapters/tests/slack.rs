@@ -107,6 +107,27 @@ async fn each_refusal_has_its_own_error() {
     );
 }
 
+/// Slack may have taken it: whoever sends it again may tell it twice.
+#[tokio::test]
+async fn a_connection_that_breaks_after_sending_is_told_apart_from_one_that_never_came_about() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        use tokio::io::AsyncReadExt as _;
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut some = [0; 100];
+            let _ = connection.read(&mut some).await;
+        }
+    });
+    let hook = webhook(&format!("http://{address}/services/T0/B0/hush"));
+    let error = hook.post(&json!({"text": "x"})).await.unwrap_err();
+    assert!(matches!(error, SlackError::Unanswered { .. }), "{error:?}");
+    assert!(!error.is_transient());
+    let nobody = webhook("http://127.0.0.1:9/services/T0/B0/hush");
+    let error = nobody.post(&json!({"text": "x"})).await.unwrap_err();
+    assert!(matches!(error, SlackError::Unreachable { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let moved = answering(

@@ -288,9 +288,10 @@ pub fn deploy(
             host: described.host_or(component),
         };
         // It converges: whatever a broken connection left half-done, the next try looks first and goes on from there.
+        // Its tries span a minute, in which a host that reboots is back.
         let retry = Retry {
-            attempts: 3,
-            pause: Span::seconds(2),
+            attempts: 5,
+            pause: Span::seconds(4),
         };
         deployed.insert(component, graph.add(step, needs, timeout, retry));
     }

@@ -276,7 +276,7 @@ pub enum Next {
     Start(StepId, u16),
     /// Note that a step will not run.
     Skip(StepId, String),
-    /// Note that a step between two tries is not tried again.
+    /// Note that a step between two tries is not tried again. One that changes a host is: to undo what is half-done.
     Cancel(StepId),
     /// Close the run.
     Finish,
@@ -389,6 +389,14 @@ impl Run {
                     self.ended = Some(at);
                 } else {
                     self.state = RunState::Cancelling;
+                    // What a broken-off try left on a host is undone now, not when the next try was due.
+                    for (planned, step) in self.plan.steps.iter().zip(&mut self.steps) {
+                        if let StepState::Retrying { until, .. } = &mut step.state
+                            && planned.step.changes_a_host()
+                        {
+                            *until = at.min(*until);
+                        }
+                    }
                 }
             }
             RunEvent::Superseded { .. } => {
@@ -425,15 +433,17 @@ impl Run {
             RunEvent::Started => Err("it has started before"),
             RunEvent::Resumed if at_work => Ok(()),
             RunEvent::StepStarted { step, attempt } if at_work => {
-                match self.step(*step)? {
-                    StepState::Waiting | StepState::Retrying { .. } => {}
+                let retried = match self.step(*step)? {
+                    StepState::Waiting => false,
+                    StepState::Retrying { .. } => true,
                     _ => return Err("the step runs or has ended"),
-                }
+                };
                 if *attempt != self.steps[step.index()].attempt + 1 {
                     return Err("tries are counted one by one");
                 }
                 let planned = &self.plan.steps[step.index()];
-                if self.state == RunState::Cancelling && !planned.always {
+                let undoes = retried && planned.step.changes_a_host();
+                if self.state == RunState::Cancelling && !planned.always && !undoes {
                     return Err("it is being cancelled");
                 }
                 if self.ready(*step) {
@@ -535,7 +545,9 @@ impl Run {
                     }
                 }
                 StepState::Retrying { .. }
-                    if self.state == RunState::Cancelling && !planned.always =>
+                    if self.state == RunState::Cancelling
+                        && !planned.always
+                        && !planned.step.changes_a_host() =>
                 {
                     next.push(Next::Cancel(planned.id));
                 }

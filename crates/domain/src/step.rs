@@ -93,6 +93,11 @@ impl StepKind {
         }
     }
 
+    /// Whether a try that broke off may have left a host half changed, which only another try can put right.
+    pub fn changes_a_host(&self) -> bool {
+        matches!(self, StepKind::Deploy { .. })
+    }
+
     /// Under which name the durations of such steps are compared from run to run.
     pub fn history_key(&self) -> String {
         match self {

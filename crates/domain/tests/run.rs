@@ -324,6 +324,34 @@ fn a_run_that_waits_can_be_cancelled_or_superseded_and_then_nothing_more() {
 }
 
 #[test]
+fn cancelling_between_two_tries_of_a_deploy_starts_it_once_more_to_undo_what_is_half_done() {
+    let mut driven = started();
+    driven.until_running(7);
+    driven.take(RunEvent::StepRetrying {
+        step: StepId(7),
+        failure: failure("lost the host"),
+        until: Ms(driven.now.0 + 60_000),
+    });
+    assert_eq!(driven.next(), [], "its time has not come");
+    driven.take(RunEvent::CancelRequested { by: "lena".into() });
+    driven.take(RunEvent::StepSkipped {
+        step: StepId(8),
+        because: "the run was cancelled".into(),
+    });
+    assert_eq!(
+        driven.next(),
+        [Next::Start(StepId(7), 2)],
+        "only a look at the host can tell what the first try left, and it is not put off"
+    );
+    driven.advance();
+    driven.take(RunEvent::StepCancelled { step: StepId(7) });
+    driven.advance();
+    driven.succeed(9);
+    driven.advance();
+    assert_eq!(driven.run.state, RunState::Cancelled);
+}
+
+#[test]
 fn cancelling_stops_what_runs_skips_what_waits_and_still_notifies() {
     let mut driven = started();
     driven.advance();

@@ -8,6 +8,7 @@ use domain::manifest::{Branch, Build, Manifest, SecretName};
 use domain::plan::{Commit, DeployFacts};
 use domain::release::TreeKey;
 use domain::{EnvName, ProjectName, Sha};
+use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use crate::manifests::InForce;
@@ -85,18 +86,32 @@ pub(crate) fn in_words(commit: adapters::git::Commit) -> Commit {
 impl Portal {
     /// The mirror of the project's repository, cloned now if it is not there yet.
     pub(crate) async fn mirror(&self, manifest: &Manifest) -> Result<Mirror, Error> {
+        let token = self.git_token().await?;
+        let opened = self.open_mirror(manifest, token).await;
+        opened.map_err(|error| Error::Outside(error.to_string()))
+    }
+
+    /// What the repository is read with.
+    pub(crate) async fn git_token(&self) -> Result<Option<SecretString>, Error> {
         let parts = self.parts();
         let token = parts.secrets.get(&parts.config.github.token).await;
-        let token = token.map_err(|error| Error::Outside(error.to_string()))?;
+        token.map_err(|error| Error::Outside(error.to_string()))
+    }
+
+    /// As [`Portal::mirror`], for whoever must know whether trying again may help.
+    pub(crate) async fn open_mirror(
+        &self,
+        manifest: &Manifest,
+        token: Option<SecretString>,
+    ) -> Result<Mirror, GitError> {
+        let parts = self.parts();
         let url = format!(
             "{}/{}.git",
             parts.config.github.url.as_str().trim_end_matches('/'),
             manifest.repository
         );
         let dir = parts.config.data_dir.join("git");
-        let mirror = Mirror::open(&dir, &url, token)
-            .await
-            .map_err(|error| Error::Outside(error.to_string()))?;
+        let mirror = Mirror::open(&dir, &url, token).await?;
         let opened = mirror.clone();
         let known = &parts.repositories;
         known.with(&manifest.name, |known| known.mirror = Some(opened));

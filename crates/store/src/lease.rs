@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use domain::run::{RunEvent, StoredEvent};
-use domain::{EnvName, Ms, ProjectName, RunId};
+use domain::{ComponentName, Digest, EnvName, Ms, ProjectName, RunId};
 
 use crate::db::{Open, on, rd};
 use crate::run_log::Locked;
@@ -163,6 +163,32 @@ impl Store {
         }
         open.commit().await?;
         Ok(stored)
+    }
+
+    /// Forgets that a registry has an image, because it was not found there: the next plan builds it again.
+    /// [`StoreError::LostLease`] if another portal drives the run now. It counts as a heartbeat.
+    pub async fn forget_built(
+        &self,
+        claim: &Claim,
+        component: &ComponentName,
+        registry: &str,
+        digest: &Digest,
+        now: Ms,
+    ) -> Result<(), StoreError> {
+        let mut open = self.main.begin().await?;
+        beat(&mut open, claim, now).await?;
+        on!(&mut open, |conn| {
+            sqlx::query(
+                "DELETE FROM built WHERE project = $1 AND component = $2 AND registry = $3 AND digest = $4",
+            )
+            .bind(claim.project.as_str())
+            .bind(component.as_str())
+            .bind(registry)
+            .bind(digest.as_str())
+            .execute(conn)
+            .await?;
+        });
+        open.commit().await
     }
 
     /// Tells that the holder lives. [`StoreError::LostLease`] if another portal took over.

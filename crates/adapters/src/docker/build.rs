@@ -7,12 +7,14 @@ use std::{
 
 use bollard::{body_try_stream, query_parameters::BuildImageOptionsBuilder};
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::{
+    context::filtered,
     engine::Engine,
     error::DockerError,
     failure::{About, Failure},
+    ignore::Ignore,
     images::account,
 };
 use crate::registry::Credentials;
@@ -32,6 +34,8 @@ pub struct BuildOptions {
     pub target: Option<String>,
     /// `--no-cache`.
     pub no_cache: bool,
+    /// What of the context is left out.
+    pub ignore: Ignore,
     /// Accounts for the base images, by registry.
     pub registries: Vec<(String, Credentials)>,
 }
@@ -67,6 +71,11 @@ impl Engine {
             .map(|(registry, credentials)| (registry.clone(), account(credentials, registry)))
             .collect();
         let accounts = (!accounts.is_empty()).then_some(accounts);
+        let context = if options.ignore.is_empty() {
+            context.left_stream()
+        } else {
+            filtered(context, options.ignore.clone(), &options.dockerfile).right_stream()
+        };
         let mut answers =
             self.bulk
                 .docker

@@ -8,13 +8,15 @@ use std::{
 use bollard::{
     errors::Error as BollardError,
     models::{
-        ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum, NetworkConnectRequest,
+        ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, HealthStatusEnum,
+        NetworkConnectRequest, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
         KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
         RenameContainerOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptions,
     },
 };
+use domain::manifest::Restart;
 use futures::{StreamExt, TryStreamExt, stream};
 use hyper::Method;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -23,7 +25,7 @@ use super::{
     engine::{Engine, QUICK, SLOW},
     error::DockerError,
     failure::{About, Failure},
-    spec::ContainerSpec,
+    spec::{self, ContainerSpec},
 };
 
 /// A container as it is now.
@@ -45,6 +47,8 @@ pub struct Container {
     pub health: Health,
     /// Whether it was killed for using too much memory.
     pub out_of_memory: bool,
+    /// When the engine starts it again.
+    pub restart: Restart,
     /// How often the engine started it again.
     pub restarts: i64,
     /// Milliseconds since 1970 by the engine's clock.
@@ -168,6 +172,25 @@ impl Engine {
         .await
     }
 
+    /// Sets when the engine starts a container again; whether it runs now does not change.
+    pub async fn set_restart(&self, container: &str, restart: Restart) -> Result<(), DockerError> {
+        self.call(QUICK, About::Container(container), async {
+            let body = ContainerUpdateBody {
+                restart_policy: Some(RestartPolicy {
+                    name: Some(spec::restart(restart)),
+                    maximum_retry_count: None,
+                }),
+                ..ContainerUpdateBody::default()
+            };
+            Ok(self
+                .control
+                .docker
+                .update_container(container, body)
+                .await?)
+        })
+        .await
+    }
+
     /// Gives a container another name. Errors: [`DockerError::Conflict`] when that name is in use.
     pub async fn rename(&self, container: &str, name: &str) -> Result<(), DockerError> {
         self.call(QUICK, About::Container(container), async {
@@ -223,9 +246,21 @@ impl Engine {
 
     /// All containers, running or not, that carry every one of these labels (`name` or `name=value`).
     pub async fn list(&self, labels: &[&str]) -> Result<Vec<Container>, DockerError> {
+        self.filtered("label", labels).await
+    }
+
+    /// All containers, running or not, whose names start so.
+    pub async fn named(&self, start: &str) -> Result<Vec<Container>, DockerError> {
+        // The engine takes a pattern; it only has to narrow the search.
+        let mut found = self.filtered("name", &[start]).await?;
+        found.retain(|container| container.name.starts_with(start));
+        Ok(found)
+    }
+
+    async fn filtered(&self, filter: &str, wanted: &[&str]) -> Result<Vec<Container>, DockerError> {
         let options = ListContainersOptionsBuilder::new()
             .all(true)
-            .filters(&HashMap::from([("label", labels.to_vec())]))
+            .filters(&HashMap::from([(filter, wanted.to_vec())]))
             .build();
         let found = self
             .call(QUICK, About::Engine, async {
@@ -274,6 +309,7 @@ impl From<ContainerInspectResponse> for Container {
     fn from(found: ContainerInspectResponse) -> Self {
         let state = found.state.unwrap_or_default();
         let config = found.config.unwrap_or_default();
+        let policy = found.host_config.and_then(|host| host.restart_policy);
         let started = state.started_at.as_deref().and_then(ms);
         Self {
             id: found.id.unwrap_or_default(),
@@ -286,6 +322,14 @@ impl From<ContainerInspectResponse> for Container {
             image_id: found.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
             out_of_memory: state.oom_killed.unwrap_or_default(),
+            restart: match policy.and_then(|policy| policy.name) {
+                Some(RestartPolicyNameEnum::ALWAYS) => Restart::Always,
+                Some(RestartPolicyNameEnum::UNLESS_STOPPED) => Restart::UnlessStopped,
+                Some(RestartPolicyNameEnum::ON_FAILURE) => Restart::OnFailure,
+                Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY) | None => {
+                    Restart::No
+                }
+            },
             restarts: found.restart_count.unwrap_or_default(),
             created_ms: found.created.as_deref().and_then(ms).unwrap_or_default(),
             // The engine writes "never" as the year 1.

@@ -10,11 +10,13 @@
 
 mod build;
 mod containers;
+mod context;
 mod engine;
 mod env_file;
 mod error;
 mod failure;
 mod frames;
+mod ignore;
 mod images;
 mod logs;
 mod spec;
@@ -25,6 +27,7 @@ pub use containers::{Container, Health, State};
 pub use engine::{Engine, Version};
 pub use env_file::{EnvFileError, parse_env_file};
 pub use error::DockerError;
+pub use ignore::Ignore;
 pub use images::Image;
 pub use logs::{LogCursor, LogLine, Logs};
 pub use spec::ContainerSpec;

@@ -173,7 +173,7 @@ fn inside(port: &Port) -> String {
     format!("{}/{}", port.container, port.protocol.as_str())
 }
 
-fn restart(restart: Restart) -> RestartPolicyNameEnum {
+pub(super) fn restart(restart: Restart) -> RestartPolicyNameEnum {
     match restart {
         Restart::No => RestartPolicyNameEnum::NO,
         Restart::Always => RestartPolicyNameEnum::ALWAYS,

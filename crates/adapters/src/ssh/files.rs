@@ -48,6 +48,16 @@ const REMOVE: &str = r#"
 set -eu
 if [ -e "$1" ] || [ -L "$1" ]; then rm -- "$1"; else exit 80; fi"#;
 
+/// `$1` path, `$2` where to. Within one file system, which a name beside the file is, this needs no room on the disk.
+/// A link is followed, as it is by WRITE.
+const MOVE: &str = r#"
+set -eu
+[ -e "$1" ] || [ -L "$1" ] || exit 80
+f=$(readlink -f -- "$2" || printf %s "$2")
+if [ -d "$f" ]; then echo "it is a folder" >&2; exit 1; fi
+mv -f -- "$1" "$f"
+sync -- "$(dirname -- "$f")""#;
+
 impl Host {
     /// The file's content, or `None` when there is no such file.
     pub async fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>, SshError> {
@@ -79,6 +89,18 @@ impl Host {
         match out.status {
             Exit::Code(0) => Ok(()),
             _ => Err(self.file_error(path, &out)),
+        }
+    }
+
+    /// Gives a file another name and replaces what is there; true when there was one. Works on a full disk.
+    pub async fn move_file(&self, path: &str, to: &str) -> Result<bool, SshError> {
+        let out = self
+            .exec(&Command::script(MOVE).args([path, to]), None)
+            .await?;
+        match out.status {
+            ABSENT => Ok(false),
+            Exit::Code(0) => Ok(true),
+            _ => Err(self.file_error(to, &out)),
         }
     }
 

@@ -176,3 +176,31 @@ async fn waiting_gives_the_status_that_the_program_ended_with() {
         engine.remove(&id).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_restart_policy_can_be_changed_and_containers_are_found_by_the_start_of_their_names() {
+    let lab = Lab::load();
+    let engine = lab.engine("prod-backend").await;
+    let mut spec = script(&engine, "fl-policy", "sleep 60").await;
+    spec.restart = Restart::Always;
+    spec.memory = Some("64m".parse().unwrap());
+    for name in ["fl-policy", "fl-policy.before-1", "x-fl-policy"] {
+        engine.remove(name).await.unwrap();
+        engine.create(name, &spec).await.unwrap();
+    }
+    let policy = async || engine.inspect("fl-policy").await.unwrap().unwrap().restart;
+    assert_eq!(policy().await, Restart::Always);
+    for wanted in [Restart::No, Restart::UnlessStopped, Restart::OnFailure] {
+        engine.set_restart("fl-policy", wanted).await.unwrap();
+        assert_eq!(policy().await, wanted);
+    }
+    let mut found: Vec<_> = engine.named("fl-policy").await.unwrap();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let names: Vec<_> = found.iter().map(|found| found.name.as_str()).collect();
+    assert_eq!(names, ["fl-policy", "fl-policy.before-1"]);
+    let before = engine.named("fl-policy.before-").await.unwrap();
+    assert_eq!(before.len(), 1, "{before:?}");
+    for name in ["fl-policy", "fl-policy.before-1", "x-fl-policy"] {
+        engine.remove(name).await.unwrap();
+    }
+}

@@ -96,6 +96,40 @@ async fn a_full_disk_is_told_and_leaves_the_old_file() {
     );
 }
 
+#[tokio::test]
+async fn a_file_is_moved_over_another_one_even_when_the_disk_is_full() {
+    let (sshd, host) = host().await;
+    let disk = Tmpfs::new(&sshd.path("disk"));
+    let (kept, path) = (
+        format!("{}/config.kept", disk.0),
+        format!("{}/config", disk.0),
+    );
+    fs::write(&kept, "old").unwrap();
+    fs::write(&path, "new").unwrap();
+    // Ends with an error when nothing more fits.
+    fs::write(format!("{}/filler", disk.0), vec![b'x'; 2 << 20]).unwrap_err();
+    assert!(host.move_file(&kept, &path).await.unwrap());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    assert!(!host.move_file(&kept, &path).await.unwrap(), "it is gone");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+}
+
+#[tokio::test]
+async fn a_file_that_is_moved_to_a_link_replaces_what_the_link_names() {
+    let (sshd, host) = host().await;
+    fs::write(sshd.path("available"), "new").unwrap();
+    fs::write(sshd.path("kept"), "old").unwrap();
+    std::os::unix::fs::symlink(sshd.path("available"), sshd.path("enabled")).unwrap();
+    let moved = host.move_file(&sshd.path("kept"), &sshd.path("enabled"));
+    assert!(moved.await.unwrap());
+    assert!(
+        fs::symlink_metadata(sshd.path("enabled"))
+            .unwrap()
+            .is_symlink()
+    );
+    assert_eq!(fs::read_to_string(sshd.path("available")).unwrap(), "old");
+}
+
 /// A file system of one megabyte.
 struct Tmpfs(String);
 

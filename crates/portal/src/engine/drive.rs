@@ -9,42 +9,66 @@ use std::time::Duration;
 use domain::run::{Failure, Next, Run, RunEvent, RunState, StepState};
 use domain::step::Outcome;
 use domain::{Ms, RunId, StepId};
-use store::{Claim, StoreError};
+use store::{Claim, StoreError, StoredRun};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::HEARTBEAT;
 use super::log::Log;
 use super::scene::Scene;
-use super::steps::{self, Halt, StepError, Work};
+use super::steps::{self, Halt, StepError, UNDO, Work};
+use super::{HEARTBEAT, LEASE};
 use crate::{Portal, now};
 
-/// How long a step that was told to stop may take to undo what it has half done.
-const UNDO: Duration = Duration::from_secs(180);
+/// How long a run that could not be driven is left alone before somebody tries again.
+const REST: Duration = Duration::from_secs(5);
+/// How long a portal that stops waits for the last lines of each log.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Drives the claimed run until it ends, the claim is lost, or the portal stops.
 pub(super) async fn drive(portal: Portal, claim: Claim, stop: CancellationToken) -> RunId {
     let id = claim.run;
-    match Drive::open(portal, claim, stop).await {
+    let driven = match Drive::open(portal, claim, stop.clone()).await {
         Ok(mut drive) => {
-            if let Err(error) = drive.run().await {
-                tracing::error!(%error, run = %id, "the run is left as it is; it goes on at the next look");
-            }
+            let driven = drive.run().await;
+            drive.close().await;
+            driven.map_err(crate::Error::from)
         }
-        Err(error) => tracing::error!(%error, run = %id, "the run cannot be read"),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = driven {
+        tracing::error!(%error, run = %id, "the run is left as it is; it goes on at a later look");
+        // The next look is due at once, and would find the same.
+        tokio::select! {
+            () = tokio::time::sleep(REST) => {}
+            () = stop.cancelled() => {}
+        }
     }
     id
 }
+
+/// A step's end.
+type Ended = Result<Outcome, StepError>;
 
 struct Drive {
     portal: Portal,
     claim: Claim,
     stop: CancellationToken,
+    stored: StoredRun,
     run: Run,
-    scene: Result<Arc<Scene>, Failure>,
-    at_work: JoinSet<(StepId, Result<Outcome, StepError>)>,
-    halts: HashMap<StepId, watch::Sender<Halt>>,
+    scene: Option<Arc<Scene>>,
+    at_work: JoinSet<Ended>,
+    doing: HashMap<task::Id, StepId>,
+    steps: HashMap<StepId, AtWork>,
+    /// When the store last answered.
+    heard: Instant,
+}
+
+/// What the driver holds of a step at work.
+struct AtWork {
+    halt: watch::Sender<Halt>,
+    log: Log,
 }
 
 impl Drive {
@@ -55,15 +79,17 @@ impl Drive {
     ) -> Result<Self, crate::Error> {
         let stored = portal.parts().store.load_run(claim.run).await?;
         let run = stored.run()?;
-        let scene = Scene::open(&portal, &stored).await.map(Arc::new);
         Ok(Self {
             portal,
             claim,
             stop,
+            stored,
             run,
-            scene,
+            scene: None,
             at_work: JoinSet::new(),
-            halts: HashMap::new(),
+            doing: HashMap::new(),
+            steps: HashMap::new(),
+            heard: Instant::now(),
         })
     }
 
@@ -76,11 +102,12 @@ impl Drive {
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for id in self.left_running() {
-            self.start(id, true);
+            self.start(id, true).await;
         }
         while !self.run.state.is_final() {
             bell.borrow_and_update();
-            self.catch_up().await?;
+            let caught_up = self.catch_up().await;
+            self.bear_with(caught_up)?;
             self.tell_steps();
             if self.advance().await? {
                 continue;
@@ -91,21 +118,47 @@ impl Drive {
                 .map_or(60_000, |at| at.since(now()).max(1));
             let wake = Duration::from_millis(u64::try_from(wake).unwrap_or(60_000));
             tokio::select! {
-                Some(ended) = self.at_work.join_next() => self.ended(ended).await?,
+                Some(ended) = self.at_work.join_next_with_id() => self.ended(ended).await?,
                 _ = bell.changed() => {}
                 () = tokio::time::sleep(wake) => {}
-                _ = heartbeat.tick() => self.portal.parts().store.heartbeat(&self.claim, now()).await?,
-                () = self.stop.cancelled() => {
-                    // Steps are cut off as by a crash, which they are made for.
-                    self.at_work.abort_all();
-                    self.portal.parts().store.release(&self.claim).await?;
-                    return Ok(());
+                _ = heartbeat.tick() => {
+                    let told = self.portal.parts().store.heartbeat(&self.claim, now()).await;
+                    self.bear_with(told)?;
                 }
+                // Steps are cut off as by a crash, which they are made for.
+                () = self.stop.cancelled() => return Ok(()),
             }
         }
-        // A run that was cancelled before it started never took `Finished`, which gives the lease back.
-        self.portal.parts().store.release(&self.claim).await?;
         self.portal.parts().live.ring_engine();
+        Ok(())
+    }
+
+    /// Ends what is still at work, stores its last lines and gives the lease back. A claim that is lost stays lost.
+    async fn close(&mut self) {
+        self.at_work.abort_all();
+        while self.at_work.join_next().await.is_some() {}
+        for (step, at_work) in self.steps.drain() {
+            let stored = tokio::time::timeout(LAST_LINES, at_work.log.flush()).await;
+            if !matches!(stored, Ok(Ok(()))) {
+                tracing::warn!(run = %self.claim.run, %step, "the last lines of a log are not stored");
+            }
+        }
+        // Most runs gave it back with `Finished`; one that was cancelled before it started never took that.
+        if let Err(error) = self.portal.parts().store.release(&self.claim).await {
+            tracing::warn!(%error, run = %self.claim.run, "the lease is not given back; it expires");
+        }
+    }
+
+    /// Takes the store's silence for what it is for as long as nobody else can have taken the run over. What is at
+    /// work on hosts would be cut off for nothing.
+    fn bear_with(&mut self, answer: Result<(), StoreError>) -> Result<(), StoreError> {
+        match answer {
+            Ok(()) => self.heard = Instant::now(),
+            Err(error) if error.is_transient() && self.heard.elapsed() < LEASE => {
+                tracing::warn!(%error, run = %self.claim.run, "the store does not answer; going on for now");
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
@@ -119,7 +172,7 @@ impl Drive {
                     self.append(RunEvent::StepStarted { step, attempt }).await?;
                     // A cancellation may have come first.
                     if self.run.steps[step.index()].state == StepState::Running {
-                        self.start(step, false);
+                        self.start(step, false).await;
                     }
                 }
                 Next::Skip(step, because) => {
@@ -142,54 +195,60 @@ impl Drive {
             .collect()
     }
 
-    fn start(&mut self, id: StepId, resuming: bool) {
+    /// What the steps share. It is made when the first one starts; where that failed, the next try may have more luck.
+    async fn scene(&mut self) -> Result<Arc<Scene>, Failure> {
+        if let Some(scene) = &self.scene {
+            return Ok(scene.clone());
+        }
+        let scene = Arc::new(Scene::open(&self.portal, &self.stored).await?);
+        self.scene = Some(scene.clone());
+        Ok(scene)
+    }
+
+    async fn start(&mut self, id: StepId, resuming: bool) {
         let planned = self.run.plan.steps[id.index()].clone();
-        let (halt, halted) = watch::channel(Halt::No);
-        self.halts.insert(id, halt.clone());
-        let scene = self.scene.clone();
+        let cancelled = self.run.state == RunState::Cancelling && !planned.always;
+        let (halt, halted) = watch::channel(if cancelled { Halt::Cancel } else { Halt::No });
+        let scene = self.scene().await;
         let run = self.run.clone();
         let (portal, claim) = (self.portal.clone(), self.claim.clone());
-        self.at_work.spawn(async move {
-            let scene = match scene {
-                Ok(scene) => scene,
-                Err(failure) => return (id, Err(StepError::Failed { failure, transient: false })),
-            };
-            let log = Log::open(portal, claim.clone(), id, scene.redactor.clone());
+        let redactor = scene.as_ref().ok().map(|scene| scene.redactor.clone());
+        let log = Log::open(portal, claim.clone(), id, redactor);
+        let at_work = AtWork {
+            halt: halt.clone(),
+            log: log.clone(),
+        };
+        self.steps.insert(id, at_work);
+        let first = !resuming && run.steps[id.index()].attempt == 1;
+        let task = self.at_work.spawn(async move {
             if resuming {
                 log.say("Fairlead was restarted; looking at what is there and going on");
             }
-            let timeout = planned.timeout.duration();
-            let work = Work { scene, claim, run, planned, halted, log };
-            let mut doing = Box::pin(steps::perform(&work));
-            let mut result = tokio::select! {
-                result = &mut doing => result,
-                () = tokio::time::sleep(timeout) => {
-                    let _ = halt.send(Halt::Timeout);
-                    match tokio::time::timeout(UNDO, &mut doing).await {
-                        // It may have come to its end in the last moment.
-                        Ok(Ok(outcome)) => Ok(outcome),
-                        Ok(Err(StepError::Failed { failure, .. })) => Err(StepError::Failed { failure, transient: false }),
-                        Ok(Err(StepError::Halted { undone })) => Err(StepError::too_slow(timeout, undone)),
-                        Err(_) => Err(StepError::too_slow(timeout, None)),
-                    }
+            let result = match scene {
+                Ok(scene) => {
+                    let log = log.clone();
+                    let work = Work {
+                        scene,
+                        claim,
+                        run,
+                        planned,
+                        halted,
+                        log,
+                        first,
+                    };
+                    within_limit(&work, &halt).await
+                }
+                Err(mut failure) => {
+                    failure.undone = steps::left_unknown(&planned.step).filter(|_| !first);
+                    Err(StepError::Failed {
+                        failure,
+                        transient: true,
+                    })
                 }
             };
-            drop(doing);
-            if let Err(StepError::Failed { failure, .. }) = &mut result {
-                work.scene.clean(failure);
-                work.log.say(format!("error: {}", failure.what));
-                for more in [Some(&failure.advice), failure.undone.as_ref()].into_iter().flatten() {
-                    if !more.is_empty() {
-                        work.log.say(more.as_str());
-                    }
-                }
-            }
-            if let Err(error) = work.log.flush().await {
-                let what = format!("the step's log cannot be stored: {error}");
-                result = Err(StepError::fatal(what));
-            }
-            (id, result)
+            told(result, &log).await
         });
+        self.doing.insert(task.id(), id);
     }
 
     /// Tells steps at work that somebody wants the run to stop.
@@ -197,7 +256,7 @@ impl Drive {
         if self.run.state != RunState::Cancelling {
             return;
         }
-        for (id, halt) in &self.halts {
+        for (id, AtWork { halt, .. }) in &self.steps {
             let always = self.run.plan.steps[id.index()].always;
             if !always && *halt.borrow() == Halt::No {
                 let _ = halt.send(Halt::Cancel);
@@ -207,34 +266,51 @@ impl Drive {
 
     async fn ended(
         &mut self,
-        ended: Result<(StepId, Result<Outcome, StepError>), tokio::task::JoinError>,
+        ended: Result<(task::Id, Ended), JoinError>,
     ) -> Result<(), StoreError> {
-        let (step, result) = match ended {
-            Ok(ended) => ended,
-            Err(error) if error.is_cancelled() => return Ok(()),
+        let (task, result) = match ended {
+            Ok((task, result)) => (task, Some(result)),
             Err(error) => {
-                // Which one it was, the panic took with it: every step without a task is marked.
                 tracing::error!(%error, run = %self.claim.run, "a step ended in a panic");
-                for step in self.left_running() {
-                    let failure = StepError::fault(
-                        "Fairlead made a mistake in this step; the server's log has the cause",
-                    );
-                    self.append(RunEvent::StepFailed { step, failure }).await?;
-                }
-                self.at_work.abort_all();
-                return Ok(());
+                (error.id(), None)
             }
         };
-        self.halts.remove(&step);
-        self.catch_up().await?;
+        let Some(step) = self.doing.remove(&task) else {
+            return Ok(());
+        };
+        let result = result.unwrap_or_else(|| {
+            let failure = Failure {
+                what: "Fairlead made a mistake in this step; the server's log has the cause".into(),
+                advice: String::new(),
+                undone: steps::left_unknown(&self.run.plan.steps[step.index()].step),
+            };
+            Err(StepError::Failed {
+                failure,
+                transient: false,
+            })
+        });
+        self.steps.remove(&step);
+        // What the step did is kept however long the store takes: `append` waits for it.
+        if let Err(error) = self.catch_up().await {
+            tracing::warn!(%error, run = %self.claim.run, "the store does not answer");
+        }
         let event = match result {
             Ok(outcome) => RunEvent::StepSucceeded { step, outcome },
+            Err(StepError::Lost) => {
+                return Err(StoreError::LostLease {
+                    run: self.claim.run,
+                });
+            }
             Err(StepError::Halted { .. }) => RunEvent::StepCancelled { step },
             Err(StepError::Failed { failure, transient }) => {
                 let tried = self.run.steps[step.index()].attempt;
-                let retry = self.run.plan.steps[step.index()].retry;
-                if transient && tried < retry.attempts && self.run.state == RunState::Running {
-                    let pause = i64::try_from(retry.pause_after(tried).0).unwrap_or(0);
+                let planned = &self.run.plan.steps[step.index()];
+                // A host that is half changed is looked at again also when the run is to stop.
+                let goes_on = self.run.state == RunState::Running
+                    || planned.always
+                    || planned.step.changes_a_host();
+                if transient && tried < planned.retry.attempts && goes_on {
+                    let pause = i64::try_from(planned.retry.pause_after(tried).0).unwrap_or(0);
                     RunEvent::StepRetrying {
                         step,
                         failure,
@@ -273,21 +349,23 @@ impl Drive {
                 return Ok(());
             }
             let store = &self.portal.parts().store;
-            match store.append(&self.claim, self.run.seq, &event, at).await {
+            let stored = match store.append(&self.claim, self.run.seq, &event, at).await {
                 Ok(_) => {
+                    self.heard = Instant::now();
                     self.run = after;
                     self.ring();
                     return Ok(());
                 }
-                Err(StoreError::Conflict(_)) => self.catch_up().await?,
+                Err(StoreError::Conflict(_)) => self.catch_up().await,
+                Err(error) => Err(error),
+            };
+            match stored {
+                Ok(()) => {}
                 Err(
                     error @ (StoreError::LostLease { .. }
                     | StoreError::Illegal(_)
                     | StoreError::NotFound(_)),
-                ) => {
-                    self.at_work.abort_all();
-                    return Err(error);
-                }
+                ) => return Err(error),
                 // A full disk or a database that is away: the effect has happened, so its record is worth waiting for.
                 Err(error) => {
                     tracing::error!(%error, run = %self.claim.run, "an event cannot be stored; trying again");
@@ -305,4 +383,72 @@ impl Drive {
         live.ring_run(self.claim.run);
         live.ring_board(&self.claim.project);
     }
+}
+
+/// Does the step, and tells it to stop when it takes too long.
+async fn within_limit(work: &Work, halt: &watch::Sender<Halt>) -> Ended {
+    let timeout = work.planned.timeout.duration();
+    let doing = steps::perform(work);
+    tokio::pin!(doing);
+    tokio::select! {
+        result = &mut doing => return result,
+        () = tokio::time::sleep(timeout) => {}
+    }
+    let _ = halt.send(Halt::Timeout);
+    // The step keeps to the limit by itself; twice as long passes only when it hangs.
+    match tokio::time::timeout(UNDO * 2, doing).await {
+        // It may have come to its end in the last moment.
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(StepError::Failed { failure, .. })) => Err(StepError::Failed {
+            failure,
+            transient: false,
+        }),
+        Ok(Err(StepError::Halted { undone })) => Err(StepError::too_slow(timeout, undone)),
+        Ok(Err(StepError::Lost)) => Err(StepError::Lost),
+        Err(_) => {
+            let undone = steps::left_unknown(&work.planned.step);
+            Err(StepError::too_slow(timeout, undone))
+        }
+    }
+}
+
+/// Puts a failure into the log, without secrets, and waits until the log is stored. What the step has done does not
+/// change when it is not.
+async fn told(mut result: Ended, log: &Log) -> Ended {
+    match &mut result {
+        Err(StepError::Failed { failure, .. }) => {
+            let Failure {
+                what,
+                advice,
+                undone,
+            } = failure;
+            for text in [&mut *what, advice].into_iter().chain(undone) {
+                log.clean(text);
+            }
+            log.say(format!("error: {}", failure.what));
+            for more in [Some(&failure.advice), failure.undone.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                if !more.is_empty() {
+                    log.say(more.as_str());
+                }
+            }
+        }
+        Err(StepError::Halted { undone }) => {
+            log.say("the step was stopped");
+            if let Some(undone) = undone {
+                log.say(undone.as_str());
+            }
+        }
+        _ => {}
+    }
+    if let Err(error) = log.flush().await {
+        tracing::error!(%error, "the end of a step's log is not stored");
+        if let Err(StepError::Failed { failure, .. }) = &mut result {
+            let note = format!("(the end of the step's log could not be stored: {error})");
+            failure.advice = format!("{} {note}", failure.advice).trim().to_owned();
+        }
+    }
+    result
 }

@@ -1,6 +1,7 @@
 //! The one path of a log line: redacted, gathered for a moment, stored, and only then is the bell rung.
-use std::sync::Arc;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use adapters::redact::Redactor;
@@ -15,7 +16,8 @@ use crate::{Portal, now};
 const GATHER: Duration = Duration::from_millis(25);
 /// Or until this many bytes have come together (FACTS: chunks of this size store fastest).
 const FULL: usize = 64 * 1024;
-/// How long storing is tried before the step fails for want of its log.
+/// How long storing is tried before the rest of the log is given up. The step goes on: a host that is half changed is
+/// worse than a log that breaks off.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A writer that is this many lines ahead of the store waits for it.
@@ -24,36 +26,62 @@ const AHEAD: usize = 20_000;
 /// The log of one step at work. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Log {
-    lines: mpsc::UnboundedSender<Message>,
-    ahead: Arc<AtomicUsize>,
+    inbox: mpsc::UnboundedSender<Message>,
+    shared: Arc<Shared>,
+}
+
+/// What the writers and the task that stores share.
+struct Shared {
+    /// Lines that were said and are not stored yet.
+    ahead: AtomicUsize,
+    /// What must not be seen; it grows as values turn up on the way, such as those of a host's `.env`.
+    redactors: RwLock<Vec<Redactor>>,
+    /// Why nothing is stored any more. Lines after a gap would look as if there were none.
+    broken: OnceLock<LogError>,
+}
+
+/// Why the rest of a log is missing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum LogError {
+    /// Another portal writes it now.
+    #[error("another portal drives the run now")]
+    LostLease,
+    /// It could not be stored.
+    #[error("{0}")]
+    Unstored(String),
 }
 
 enum Message {
     /// Lines, and where their source stands behind them.
     Lines(Vec<NewLine>, Option<String>),
-    /// Look for these secrets too from here on.
-    Redact(Redactor),
-    Flush(oneshot::Sender<Result<(), StoreError>>),
+    Flush(oneshot::Sender<()>),
 }
 
 impl Log {
     /// Starts the task that stores this step's lines.
-    pub(super) fn open(portal: Portal, claim: Claim, step: StepId, redactor: Redactor) -> Self {
-        let (lines, inbox) = mpsc::unbounded_channel();
-        let ahead = Arc::new(AtomicUsize::new(0));
+    pub(super) fn open(
+        portal: Portal,
+        claim: Claim,
+        step: StepId,
+        redactor: Option<Redactor>,
+    ) -> Self {
+        let (inbox, messages) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            ahead: AtomicUsize::new(0),
+            redactors: RwLock::new(redactor.into_iter().collect()),
+            broken: OnceLock::new(),
+        });
         let keeper = Keeper {
             portal,
             claim,
             step,
-            redactors: vec![redactor],
             gathered: Vec::new(),
             cursor: None,
             bytes: 0,
-            ahead: ahead.clone(),
-            failed: None,
+            shared: shared.clone(),
         };
-        tokio::spawn(keeper.keep(inbox));
-        Self { lines, ahead }
+        tokio::spawn(keeper.keep(messages));
+        Self { inbox, shared }
     }
 
     /// A line of Fairlead's own.
@@ -68,13 +96,12 @@ impl Log {
     }
 
     /// Lines from a source that can write faster than the store takes them, and that can be resumed at `cursor`.
-    pub(super) async fn lines(
-        &self,
-        lines: Vec<NewLine>,
-        cursor: String,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn lines(&self, lines: Vec<NewLine>, cursor: String) -> Result<(), LogError> {
+        if let Some(error) = self.shared.broken.get() {
+            return Err(error.clone());
+        }
         self.send(lines, Some(cursor));
-        if self.ahead.load(Ordering::Relaxed) > AHEAD {
+        if self.shared.ahead.load(Ordering::Relaxed) > AHEAD {
             self.flush().await
         } else {
             Ok(())
@@ -82,21 +109,45 @@ impl Log {
     }
 
     fn send(&self, lines: Vec<NewLine>, cursor: Option<String>) {
-        self.ahead.fetch_add(lines.len(), Ordering::Relaxed);
+        self.shared.ahead.fetch_add(lines.len(), Ordering::Relaxed);
         // The keeper ends only when the last `Log` is gone.
-        let _ = self.lines.send(Message::Lines(lines, cursor));
+        let _ = self.inbox.send(Message::Lines(lines, cursor));
     }
 
-    /// Values that turned up on the way, such as those of a host's `.env`.
+    /// Looks for these secrets too from here on.
     pub(super) fn redact_too(&self, redactor: Redactor) {
-        let _ = self.lines.send(Message::Redact(redactor));
+        let mut redactors = self.shared.redactors.write();
+        redactors
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut())
+            .push(redactor);
     }
 
-    /// Returns once everything said so far is stored.
-    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+    /// Takes everything that must not be seen out of a text that is shown elsewhere.
+    pub(super) fn clean(&self, text: &mut String) {
+        self.shared.clean(text);
+    }
+
+    /// Returns once everything said so far is stored, or says why some of it is not.
+    pub(super) async fn flush(&self) -> Result<(), LogError> {
         let (done, stored) = oneshot::channel();
-        let _ = self.lines.send(Message::Flush(done));
-        stored.await.unwrap_or(Ok(()))
+        let _ = self.inbox.send(Message::Flush(done));
+        let kept = stored.await;
+        match self.shared.broken.get() {
+            Some(error) => Err(error.clone()),
+            None => kept.map_err(|_| LogError::Unstored("the task that stores it has died".into())),
+        }
+    }
+}
+
+impl Shared {
+    fn clean(&self, text: &mut String) {
+        let redactors = self.redactors.read();
+        for redactor in redactors.unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Cow::Owned(clean) = redactor.redact_line(text) {
+                *text = clean;
+            }
+        }
     }
 }
 
@@ -104,13 +155,11 @@ struct Keeper {
     portal: Portal,
     claim: Claim,
     step: StepId,
-    redactors: Vec<Redactor>,
     gathered: Vec<NewLine>,
     /// Where the source stands behind the gathered lines.
     cursor: Option<String>,
     bytes: usize,
-    ahead: Arc<AtomicUsize>,
-    failed: Option<StoreError>,
+    shared: Arc<Shared>,
 }
 
 impl Keeper {
@@ -139,11 +188,10 @@ impl Keeper {
                         due.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
                     }
                 }
-                Some(Message::Redact(redactor)) => self.redactors.push(redactor),
                 Some(Message::Flush(done)) => {
                     self.store().await;
                     due = None;
-                    let _ = done.send(self.failed.take().map_or(Ok(()), Err));
+                    let _ = done.send(());
                 }
                 None => {
                     self.store().await;
@@ -155,43 +203,41 @@ impl Keeper {
 
     fn take(&mut self, lines: Vec<NewLine>) {
         for mut line in lines {
-            for redactor in &self.redactors {
-                if let std::borrow::Cow::Owned(clean) = redactor.redact_line(&line.text) {
-                    line.text = clean;
-                }
-            }
+            self.shared.clean(&mut line.text);
             self.bytes += line.text.len() + 16;
             self.gathered.push(line);
         }
     }
 
     async fn store(&mut self) {
-        if self.gathered.is_empty() {
-            return;
-        }
         let lines = std::mem::take(&mut self.gathered);
         let cursor = self.cursor.take();
         self.bytes = 0;
-        self.ahead.fetch_sub(lines.len(), Ordering::Relaxed);
+        self.shared.ahead.fetch_sub(lines.len(), Ordering::Relaxed);
+        if lines.is_empty() || self.shared.broken.get().is_some() {
+            return;
+        }
         let store = &self.portal.parts().store;
         let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let stored = store.append_lines(&self.claim, self.step, &lines, cursor.as_deref());
-            match stored.await {
+            let error = match stored.await {
                 Ok(_) => {
                     self.portal.parts().live.ring_run(self.claim.run);
                     return;
                 }
-                Err(error)
-                    if matches!(error, StoreError::LostLease { .. })
-                        || tokio::time::Instant::now() >= give_up =>
-                {
-                    tracing::error!(%error, run = %self.claim.run, step = %self.step, "log lines cannot be stored");
-                    self.failed = Some(error);
-                    return;
+                Err(StoreError::LostLease { .. }) => LogError::LostLease,
+                Err(error) if tokio::time::Instant::now() >= give_up => {
+                    LogError::Unstored(error.to_string())
                 }
-                Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
-            }
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    continue;
+                }
+            };
+            tracing::error!(%error, run = %self.claim.run, step = %self.step, "log lines cannot be stored");
+            let _ = self.shared.broken.set(error);
+            return;
         }
     }
 }

@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adapters::docker::Engine;
+use adapters::git::Mirror;
 use adapters::redact::Redactor;
 use adapters::registry::Credentials;
 use adapters::ssh::{Auth, Fingerprint, Host, Target};
@@ -18,6 +19,11 @@ use store::StoredRun;
 
 use super::steps::StepError;
 use crate::Portal;
+
+/// What a run's traces on hosts are called.
+pub(super) fn key_of(stored: &StoredRun) -> String {
+    format!("{}-{:x}", stored.row.id, stored.row.requested.0)
+}
 
 /// What the steps of one run share.
 pub(super) struct Scene {
@@ -81,7 +87,7 @@ impl Scene {
             Redactor::new(secrets.values().chain(&github)).map_err(|e| fault(e.to_string()))?;
         let by = stored.row.by.to_string();
         let (portal, run) = (portal.clone(), stored.row.id);
-        let key = format!("{run}-{:x}", stored.row.requested.0);
+        let key = key_of(stored);
         Ok(Self {
             portal,
             run,
@@ -109,14 +115,6 @@ impl Scene {
                 )
             }),
         }
-    }
-
-    /// Takes the values of secrets out of a failure's words.
-    pub(super) fn clean(&self, failure: &mut Failure) {
-        let clean = |text: &mut String| *text = self.redactor.redact_line(text).into_owned();
-        clean(&mut failure.what);
-        clean(&mut failure.advice);
-        failure.undone.iter_mut().for_each(clean);
     }
 
     /// The environment's host of this name, connected.
@@ -163,6 +161,12 @@ impl Scene {
             auth,
             host_key,
         })
+    }
+
+    /// The mirror of the project's repository, cloned now if it is not there yet.
+    pub(super) async fn mirror(&self) -> Result<Mirror, StepError> {
+        let token = self.portal.git_token().await?;
+        Ok(self.portal.open_mirror(&self.manifest, token).await?)
     }
 
     /// The engine that builds.

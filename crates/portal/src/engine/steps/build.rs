@@ -2,7 +2,7 @@
 //! from the same input before is taken as it is.
 use std::collections::BTreeMap;
 
-use adapters::docker::BuildOptions;
+use adapters::docker::{BuildOptions, Ignore};
 use domain::ComponentName;
 use domain::log::Stream;
 use domain::release::TreeKey;
@@ -47,6 +47,13 @@ pub(super) async fn build(
             "move it into the context, or widen `build.context` in the manifest",
         ));
     };
+    let mirror = scene.mirror().await?;
+    let rules = format!("{context}/.dockerignore");
+    let rules = mirror
+        .file_at(&plan.commit.sha, rules.trim_start_matches('/'))
+        .await?;
+    let ignore = rules.map(|rules| Ignore::parse(&String::from_utf8_lossy(&rules)));
+    let ignore = ignore.unwrap_or_default();
     let options = BuildOptions {
         dockerfile: dockerfile.to_owned(),
         args: build
@@ -62,9 +69,9 @@ pub(super) async fn build(
         tags: vec![name],
         target: build.target.clone(),
         no_cache: false,
+        ignore,
         registries: Vec::new(),
     };
-    let mirror = scene.portal.mirror(&scene.manifest).await?;
     let archive = mirror.archive(&plan.commit.sha, context).await?;
     work.log.say(format!(
         "building {component} from {} with {}",

@@ -5,7 +5,7 @@ use super::{StepError, Work};
 
 pub(super) async fn checkout(work: &Work) -> Result<Outcome, StepError> {
     let plan = &work.scene.plan;
-    let mirror = work.scene.portal.mirror(&work.scene.manifest).await?;
+    let mirror = work.scene.mirror().await?;
     if mirror.commit(&plan.commit.sha).await.is_err() {
         work.log
             .say(format!("fetching {}", work.scene.manifest.repository));

@@ -21,9 +21,14 @@ use domain::{ComponentName, Digest};
 use store::{Claim, StoreError};
 use tokio::sync::watch;
 
-use super::log::Log;
+use super::log::{Log, LogError};
 use super::scene::Scene;
-use crate::Error;
+use crate::{Error, now};
+
+/// How long a step that was told to stop may take to undo what it has half done.
+pub(super) const UNDO: Duration = Duration::from_secs(180);
+/// The pause between two questions to a store that does not answer.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a step should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub(super) struct Work {
     pub(super) planned: PlannedStep,
     pub(super) halted: watch::Receiver<Halt>,
     pub(super) log: Log,
+    /// Whether nothing of this step can have been done before.
+    pub(super) first: bool,
 }
 
 /// Why a step did not succeed.
@@ -62,6 +69,8 @@ pub(super) enum StepError {
         /// Whether the same may work a moment later.
         transient: bool,
     },
+    /// Another portal drives the run now: this one must not touch anything any more.
+    Lost,
 }
 
 impl StepError {
@@ -124,6 +133,28 @@ impl StepError {
                     transient: false,
                 }
             }
+            StepError::Lost => StepError::Lost,
+        }
+    }
+
+    /// Whether the same may work a moment later.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            StepError::Failed {
+                transient: true,
+                ..
+            }
+        )
+    }
+}
+
+impl std::fmt::Display for StepError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StepError::Halted { .. } => f.write_str("it was told to stop"),
+            StepError::Failed { failure, .. } => f.write_str(&failure.what),
+            StepError::Lost => f.write_str("another portal drives the run now"),
         }
     }
 }
@@ -142,7 +173,22 @@ outside!(DockerError, SshError, GitError, RegistryError);
 
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
-        Self::from_outside(error, false)
+        match error {
+            StoreError::LostLease { .. } => StepError::Lost,
+            error => {
+                let transient = error.is_transient();
+                Self::from_outside(error, transient)
+            }
+        }
+    }
+}
+
+impl From<LogError> for StepError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::LostLease => StepError::Lost,
+            LogError::Unstored(why) => StepError::fatal(why),
+        }
     }
 }
 
@@ -179,6 +225,32 @@ impl Work {
             Halt::No => Ok(()),
             Halt::Cancel | Halt::Timeout => Err(StepError::Halted { undone: None }),
         }
+    }
+
+    /// Whether another try follows when this one fails for a reason that may pass.
+    fn may_try_again(&self) -> bool {
+        let tried = self.run.steps[self.planned.id.index()].attempt;
+        tried < self.planned.retry.attempts && *self.halted.borrow() != Halt::Timeout
+    }
+
+    /// Asks the store until it answers: that a database is away for a moment is no reason to undo what works.
+    async fn patiently<T, A>(&self, ask: impl Fn() -> A) -> Result<T, StepError>
+    where
+        A: Future<Output = Result<T, StoreError>>,
+    {
+        loop {
+            match ask().await {
+                Err(error) if error.is_transient() => tokio::time::sleep(PAUSE).await,
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    /// Returns while this portal drives the run; to be asked right before something is taken away from a host. One
+    /// that was away for too long would else take away what its successor has put there.
+    async fn still_drives(&self) -> Result<(), StepError> {
+        let store = &self.scene.portal.parts().store;
+        self.patiently(|| store.heartbeat(&self.claim, now())).await
     }
 
     /// The image to deploy, as the steps before left it: the registries that have it, the first to pull from first.
@@ -226,6 +298,17 @@ impl Work {
         })?;
         Ok((digest, places))
     }
+}
+
+/// What is known of a step that could not look at its host again after a try that broke off.
+pub(super) fn left_unknown(kind: &StepKind) -> Option<String> {
+    let StepKind::Deploy { component, host } = kind else {
+        return None;
+    };
+    Some(format!(
+        "nothing: host {host} could not be looked at. If the log says that the old container of {component} was stopped, \
+         it is there under a name with `.before-` in it; a new run starts with returning it, once the host can be reached"
+    ))
 }
 
 /// Does the step.

@@ -1,8 +1,9 @@
 //! Tells Slack how the run ended. The message goes through the outbox, so that a crash between sending and noting
 //! that it was sent does not send it twice.
-use adapters::slack::Webhook;
+use adapters::slack::{SlackError, Webhook};
 use domain::step::Outcome;
 use domain::text::{Notice, slack};
+use store::Delivery;
 
 use super::{StepError, Work};
 use crate::now;
@@ -58,6 +59,10 @@ pub(super) async fn notify(work: &Work) -> Result<Outcome, StepError> {
         .outbox_put(&work.claim, &key, &message.to_string(), now())
         .await?;
     if store.outbox_take(&key).await?.is_none() {
+        if store.outbox_state(&key).await? == Some(Delivery::Done) {
+            work.log.say("Slack was told before Fairlead was stopped");
+            return Ok(Outcome::Done);
+        }
         let why = "Fairlead was stopped while it told Slack; whether the message arrived is not known, and it is not sent twice";
         work.log.say(why);
         return Ok(Outcome::Nothing { why: why.into() });
@@ -68,8 +73,13 @@ pub(super) async fn notify(work: &Work) -> Result<Outcome, StepError> {
             store.outbox_done(&key).await?;
             Ok(Outcome::Done)
         }
+        Err(error @ SlackError::Unanswered { .. }) => {
+            let why = error.to_string();
+            work.log.say(why.as_str());
+            Ok(Outcome::Nothing { why })
+        }
         Err(error) => {
-            // Slack said no, or was not there: nothing was sent, so the next try may.
+            // Slack said no, or was not there: nothing was told, so the next try may.
             store.outbox_return(&key).await?;
             Err(StepError::from_outside(&error, error.is_transient()))
         }

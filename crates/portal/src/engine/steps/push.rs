@@ -43,7 +43,9 @@ pub(super) async fn push(
         }
         return Err(StepError::advised(
             format!("{registry} already has {reference}, and it is another image ({existing})"),
-            "tags are never moved; find out who pushed it, delete the tag in the registry and retry the run",
+            "tags are never moved. If `build` in the manifest was changed after this commit was first deployed, or the \
+             builder lost its image and built another one, deploy a newer commit (an empty one will do), or delete the tag \
+             in the registry and retry the run; otherwise find out who pushed it",
         ));
     }
     builder.tag(&local, &reference).await?;

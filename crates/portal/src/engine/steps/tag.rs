@@ -1,10 +1,12 @@
 //! Puts this run's tag on an image that a registry already has. A few requests; no layer moves.
+use adapters::registry::RegistryError;
 use domain::release::tag as tag_of;
 use domain::step::Outcome;
 use domain::{ComponentName, Digest};
 
 use super::push::client;
 use super::{StepError, Work};
+use crate::now;
 
 pub(super) async fn tag(
     work: &Work,
@@ -15,7 +17,21 @@ pub(super) async fn tag(
     let described = work.scene.registry(registry)?;
     let (client, repository) = client(work, described, component)?;
     let tag = tag_of(&work.scene.plan.environment, &work.scene.plan.commit.sha);
-    client.tag(&repository, digest, &tag).await?;
+    match client.tag(&repository, digest, &tag).await {
+        Ok(()) => {}
+        Err(error @ RegistryError::NotFound { .. }) => {
+            // What the plan rests on is not so any more; the next plan must not rest on it.
+            let store = &work.scene.portal.parts().store;
+            store
+                .forget_built(&work.claim, component, registry, digest, now())
+                .await?;
+            return Err(StepError::advised(
+                error.to_string(),
+                "Fairlead has forgotten that it was there; start a new run, which builds and pushes it again",
+            ));
+        }
+        Err(error) => return Err(error.into()),
+    }
     work.log.say(format!(
         "{}:{tag} is {digest}, which was built from the same source",
         work.scene.image(described, component)

@@ -43,21 +43,40 @@ pub(super) async fn read(
 /// Whether a value of an env file must not be shown. Hiding `INFO` or `production` wherever they occur would only
 /// make a log unreadable, so it goes by the name, and by whether a URL carries a password.
 fn hides(name: &str, value: &str) -> bool {
-    const MARKS: [&str; 8] = [
+    const MARKS: [&str; 11] = [
         "SECRET",
-        "PASSWORD",
-        "PASSWD",
+        "PASS",
         "TOKEN",
         "KEY",
         "CREDENTIAL",
         "DSN",
         "PRIVATE",
+        "AUTH",
+        "SALT",
+        "WEBHOOK",
+        "JWT",
     ];
+    /// What a switch such as `AUTH_ENABLED` says.
+    const WORDS: [&str; 6] = ["true", "false", "none", "null", "enabled", "disabled"];
+    if WORDS
+        .iter()
+        .any(|word| value.trim().eq_ignore_ascii_case(word))
+    {
+        return false;
+    }
     let name = name.to_ascii_uppercase();
-    let carries = value
-        .split_once("://")
-        .is_some_and(|(_, rest)| rest.split('/').next().unwrap_or("").contains('@'));
-    carries || MARKS.iter().any(|mark| name.contains(mark))
+    carries_password(value) || MARKS.iter().any(|mark| name.contains(mark))
+}
+
+/// Whether a URL has an account before its host. A password that nobody escaped may hold a `/`, so any `:` before an
+/// `@` counts.
+fn carries_password(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let account = rest.rsplit_once('@').map(|(account, _)| account);
+    authority.contains('@') || account.is_some_and(|account| account.contains(':'))
 }
 
 #[cfg(test)]
@@ -69,13 +88,22 @@ mod tests {
         for (name, value) in [
             ("SECRET_KEY", "x"),
             ("DB_PASSWORD", "x"),
+            ("DB_PASS", "x"),
+            ("BASIC_AUTH", "dev:x"),
+            ("HASH_SALT", "x"),
+            ("SLACK_WEBHOOK", "https://hooks.example/T0/B0/x"),
+            ("JWT", "x"),
             ("DATABASE_URL", "postgresql://u:p@h/db"),
+            ("DATABASE_URL", "postgresql://u:p/w@h/db"),
+            ("MIRROR", "https://ghp_x@github.example/app"),
         ] {
             assert!(hides(name, value), "{name}");
         }
         for (name, value) in [
             ("LOG_LEVEL", "INFO"),
+            ("AUTH_ENABLED", "true"),
             ("API_URL", "https://dev.example.com/@x"),
+            ("API_URL", "https://dev.example.com:8080/x"),
         ] {
             assert!(!hides(name, value), "{name}");
         }

@@ -22,8 +22,8 @@ impl<'w> Files<'w> {
         }
     }
 
-    fn before(&self, file: &File) -> String {
-        format!("{}.before-{}", file.path, self.work.scene.key)
+    fn before(&self, file: &File, key: &str) -> String {
+        format!("{}.before-{key}", file.path)
     }
 
     /// Writes every file whose text differs.
@@ -35,10 +35,11 @@ impl<'w> Files<'w> {
             if old.as_deref() == Some(&*text) {
                 continue;
             }
+            let before = self.before(file, &self.work.scene.key);
             if let Some(old) = old
-                && host.read_file(&self.before(file)).await?.is_none()
+                && host.read_file(&before).await?.is_none()
             {
-                host.write_file(&self.before(file), file.mode, old).await?;
+                host.write_file(&before, file.mode, old).await?;
             }
             self.work.log.say(format!("writing {}", file.path));
             host.write_file(&file.path, file.mode, text).await?;
@@ -46,26 +47,28 @@ impl<'w> Files<'w> {
         Ok(())
     }
 
-    /// Puts the old texts back. A file that was not there before stays: nothing of the old container reads it.
-    pub(super) async fn restore(&self, host: &Host) -> Result<(), StepError> {
+    /// Puts back the old texts that the run of this key has kept, as many as it can. A file that was not there before
+    /// stays: nothing of the old container reads it. Nothing is written, so that it works on a full disk.
+    pub(super) async fn restore(&self, host: &Host, key: &str) -> Result<(), StepError> {
+        let mut failed = None;
         for file in self.files {
-            if let Some(old) = host.read_file(&self.before(file)).await? {
-                host.write_file(&file.path, file.mode, old).await?;
-                host.remove_file(&self.before(file)).await?;
-                self.work.log.say(format!("put back {}", file.path));
+            match host.move_file(&self.before(file, key), &file.path).await {
+                Ok(true) => self.work.log.say(format!("put back {}", file.path)),
+                Ok(false) => {}
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Keeps the old texts for a rollback.
     pub(super) async fn keep(&self, host: &Host) -> Result<(), StepError> {
         for file in self.files {
-            if let Some(old) = host.read_file(&self.before(file)).await? {
-                host.write_file(&format!("{}.previous", file.path), file.mode, old)
-                    .await?;
-                host.remove_file(&self.before(file)).await?;
-            }
+            let previous = format!("{}.previous", file.path);
+            host.move_file(&self.before(file, &self.work.scene.key), &previous)
+                .await?;
         }
         Ok(())
     }

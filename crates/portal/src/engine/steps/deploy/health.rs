@@ -1,7 +1,7 @@
 //! Waits until the new container is healthy while its output goes into the step's log.
 use std::time::Duration;
 
-use adapters::docker::State;
+use adapters::docker::{Container, Health, State};
 use adapters::ssh::ProbeError;
 use domain::when::duration;
 use tokio::time::Instant;
@@ -18,38 +18,31 @@ const KEPT_RUNNING: Duration = Duration::from_secs(5);
 /// A program that ended this often will not come up.
 const TOO_MANY_STARTS: i64 = 3;
 
+/// Gives the container that is healthy.
 pub(super) async fn until_healthy(
     site: &Site<'_>,
     output: &mut Output<'_>,
-) -> Result<(), StepError> {
-    let following = output.follow();
-    tokio::pin!(following);
-    let verdict = tokio::select! {
+) -> Result<Container, StepError> {
+    tokio::select! {
         verdict = watch(site) => verdict,
-        error = &mut following => return Err(error),
-    };
-    if verdict.is_err() {
-        // The last words of a program that ended say why: give them a moment to arrive.
-        let _ = tokio::time::timeout(Duration::from_millis(500), following).await;
+        error = output.follow() => Err(error),
     }
-    verdict
 }
 
 /// Probes until the answer is right, the time is up, the program gives up or somebody wants it to stop.
-async fn watch(site: &Site<'_>) -> Result<(), StepError> {
+async fn watch(site: &Site<'_>) -> Result<Container, StepError> {
     let health = site.component.health.as_ref();
-    let limit = health.map_or(Duration::from_secs(60), |health| {
-        health.deadline().duration()
-    });
+    let limit = health.map_or_else(|| without_url(site), |health| health.deadline().duration());
     let longest = health.map_or(Duration::from_secs(1), |health| health.every.duration());
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
     let mut tries = 0_u32;
+    let mut steady = Steady::default();
     loop {
         if *site.work.halted.borrow() != Halt::No {
             return Err(StepError::Halted { undone: None });
         }
-        still_there(site).await?;
+        let container = still_there(site).await?;
         let answer = match health {
             Some(health) => {
                 tries += 1;
@@ -63,7 +56,7 @@ async fn watch(site: &Site<'_>) -> Result<(), StepError> {
                             i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
                         );
                         site.say(format!("{} answers {status} after {took}", health.url));
-                        return Ok(());
+                        return Ok(container);
                     }
                     Ok(status) => format!("{} answers {status}", health.url),
                     Err(ProbeError::Ssh(error)) => return Err(error.into()),
@@ -73,8 +66,10 @@ async fn watch(site: &Site<'_>) -> Result<(), StepError> {
                     Err(error) => error.to_string(),
                 }
             }
-            None if started.elapsed() >= KEPT_RUNNING => return Ok(()),
-            None => "it has not run for long enough yet".into(),
+            None => match wanting(&container, steady.runs_for(&container)) {
+                None => return Ok(container),
+                Some(why) => why.to_owned(),
+            },
         };
         if started.elapsed() + pause > limit {
             let limit = duration(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
@@ -94,8 +89,52 @@ async fn watch(site: &Site<'_>) -> Result<(), StepError> {
     }
 }
 
+/// How long a container without a health URL gets: a minute, and what its own check takes.
+fn without_url(site: &Site<'_>) -> Duration {
+    let check = site.component.container.healthcheck.as_ref();
+    let own = check.map_or(Duration::ZERO, |check| {
+        let round = check.every.duration() + check.timeout.duration();
+        check.start_period.duration() + round.saturating_mul(check.retries.saturating_add(1))
+    });
+    Duration::from_secs(60) + own
+}
+
+/// Since when a container has kept running.
+#[derive(Default)]
+struct Steady(Option<(Option<i64>, Instant)>);
+
+impl Steady {
+    fn runs_for(&mut self, container: &Container) -> Duration {
+        if container.state != State::Running {
+            self.0 = None;
+            return Duration::ZERO;
+        }
+        match self.0 {
+            Some((start, since)) if start == container.started_ms => since.elapsed(),
+            _ => {
+                self.0 = Some((container.started_ms, Instant::now()));
+                Duration::ZERO
+            }
+        }
+    }
+}
+
+/// What a container without a health URL still lacks to be healthy. Where the engine has a health check of its own
+/// for it, from the manifest or the image, that decides.
+fn wanting(container: &Container, ran: Duration) -> Option<&'static str> {
+    match (container.state, container.health) {
+        (State::Running, Health::Healthy) => None,
+        (State::Running, Health::Unchecked) if ran >= KEPT_RUNNING => None,
+        (State::Running, Health::Unchecked) => Some("it has not run for long enough yet"),
+        (State::Running, Health::Starting) => Some("its health check has not passed yet"),
+        (State::Running, Health::Unhealthy) => Some("its health check fails"),
+        (State::Paused, _) => Some("somebody has paused it"),
+        _ => Some("it does not run at the moment"),
+    }
+}
+
 /// Fails when the program has ended for good.
-async fn still_there(site: &Site<'_>) -> Result<(), StepError> {
+async fn still_there(site: &Site<'_>) -> Result<Container, StepError> {
     let container = site.engine.inspect(&site.serving).await?;
     let gone = |what: String| {
         StepError::advised(
@@ -130,6 +169,6 @@ async fn still_there(site: &Site<'_>) -> Result<(), StepError> {
                 container.restarts + 1
             )))
         }
-        State::Restarting | State::Running | State::Created | State::Paused => Ok(()),
+        State::Restarting | State::Running | State::Created | State::Paused => Ok(container),
     }
 }

@@ -11,18 +11,22 @@
 //!
 //! Which of them are there tells how far an interrupted step had come, so that each action can be taken up again. The
 //! rest of the suffix tells runs apart that have one number because a portal began anew with an empty database.
+//!
+//! A step that was ever started and does not succeed goes through [`Site::settle`](unwind), whatever stopped it: it
+//! looks at the host and puts it back, or leaves that to its next try, or says how it had to leave the host.
 mod env_file;
 mod files;
 mod health;
 mod output;
 mod spec;
+mod unwind;
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use adapters::docker::{Container, Engine, State};
 use adapters::ssh::Host;
 use domain::log::Stream;
-use domain::manifest::Component;
+use domain::manifest::{Component, Restart};
 use domain::step::Outcome;
 use domain::{ComponentName, Digest, HostName};
 use secrecy::SecretString;
@@ -39,8 +43,12 @@ mod label {
     pub(super) const COMMIT: &str = "fairlead.commit";
     pub(super) const DIGEST: &str = "fairlead.digest";
     pub(super) const RUN: &str = "fairlead.run";
+    /// The restart policy that it was made with. One that is put aside has none, and gets this one back.
+    pub(super) const RESTART: &str = "fairlead.restart";
 }
 
+/// Stands between the serving name and the run in the name of a container that is not yet in its place.
+const NEXT: &str = ".run-";
 /// Stands between the serving name and the run in the name of a container that stepped aside.
 const BEFORE: &str = ".before-";
 /// How many stopped predecessors are kept beside the container that serves.
@@ -51,48 +59,25 @@ pub(super) async fn deploy(
     component: &ComponentName,
     host: &HostName,
 ) -> Result<Outcome, StepError> {
-    work.check()?;
-    let site = work
-        .unless_halted(Site::open(work, component, host))
-        .await?;
-    if site.undo_was_interrupted().await? {
-        let done = site.undo().await?;
-        let why = "the portal stopped while the old container was being returned; that is done now";
-        return Err(
-            StepError::advised(why, "look at the log above, and start a new run").after_undo(done),
-        );
+    if work.first {
+        work.check()?;
     }
-    if !site.is_in_place().await? {
-        let image = work.unless_halted(site.pull()).await?;
-        if let Err(error) = site.put_in_place(&image).await {
-            // What was lost with the connection is looked for by the next try.
-            return Err(if is_lost(&error) {
-                error
-            } else {
-                error.after_undo(site.undo().await?)
-            });
+    let site = match Site::open(work, component, host).await {
+        Ok(site) => site,
+        Err(error) if work.first => {
+            work.check()?;
+            return Err(error);
         }
-    }
-    let mut output = Output::resume(&site).await?;
-    match health::until_healthy(&site, &mut output).await {
-        Ok(()) => {}
-        Err(error) if is_lost(&error) => return Err(error),
-        Err(error) => return Err(error.after_undo(site.undo().await?)),
-    }
-    let outcome = site.finish().await?;
-    output.rest().await?;
-    site.say(format!("{} is healthy", site.serving));
-    Ok(outcome)
-}
-
-fn is_lost(error: &StepError) -> bool {
-    matches!(
-        error,
-        StepError::Failed {
-            transient: true,
-            ..
+        Err(error) if error.is_transient() && work.may_try_again() => return Err(error),
+        Err(error) => {
+            let unknown = super::left_unknown(&work.planned.step).unwrap_or_default();
+            return Err(error.after_undo(unknown));
         }
-    )
+    };
+    match site.converge().await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(site.settle(error).await),
+    }
 }
 
 /// A component on its host, seen from one run.
@@ -103,13 +88,19 @@ struct Site<'w> {
     host: Host,
     engine: Engine,
     files: Files<'w>,
-    env_file: Vec<(String, SecretString)>,
-    digest: Digest,
-    registries: Vec<&'w str>,
     /// The three names of the module's documentation.
     serving: String,
     next: String,
     before: String,
+    /// Whether this try has begun to put the old container aside.
+    begun: AtomicBool,
+}
+
+/// What is to run there.
+struct Wanted<'w> {
+    digest: Digest,
+    registries: Vec<&'w str>,
+    env_file: Vec<(String, SecretString)>,
 }
 
 impl<'w> Site<'w> {
@@ -122,28 +113,20 @@ impl<'w> Site<'w> {
         let component = scene.manifest.components.get(name).ok_or_else(|| {
             StepError::fatal(format!("the manifest describes no component `{name}`"))
         })?;
-        let (digest, registries) = work.pushed(name)?;
         let host = scene.host(host).await?;
         let engine = host.docker().await?;
         let serving = component.container.name.clone();
-        let next = format!("{serving}.run-{}", scene.key);
-        let before = format!("{serving}{BEFORE}{}", scene.key);
-        let files = Files::of(work, component);
-        // Read whether or not a container is to be made: what it holds must not be in the log of one that is there.
-        let env_file = env_file::read(work, &host, component.container.env_file.as_deref()).await?;
         Ok(Self {
             work,
             name,
             component,
             host,
             engine,
-            files,
-            env_file,
-            digest,
-            registries,
+            files: Files::of(work, component),
+            next: format!("{serving}{NEXT}{}", scene.key),
+            before: format!("{serving}{BEFORE}{}", scene.key),
             serving,
-            next,
-            before,
+            begun: AtomicBool::new(false),
         })
     }
 
@@ -151,46 +134,106 @@ impl<'w> Site<'w> {
         self.work.log.say(text);
     }
 
-    fn is_ours(&self, container: &Container) -> bool {
-        container.labels.get(label::RUN) == Some(&self.work.scene.key)
+    /// Looks how far an earlier try has come and goes on from there, until the new container is healthy.
+    async fn converge(&self) -> Result<Outcome, StepError> {
+        self.work.check()?;
+        if self.undo_was_interrupted().await? {
+            let why = "an earlier try failed and broke off while it returned the old container; that is done now";
+            return Err(StepError::advised(
+                why,
+                "look at the log above, and start a new run",
+            ));
+        }
+        let (digest, registries) = self.work.pushed(self.name)?;
+        // Read whether or not a container is to be made: what it holds must not be in the log of one that is there.
+        let path = self.component.container.env_file.as_deref();
+        let env_file = env_file::read(self.work, &self.host, path).await?;
+        let wanted = Wanted {
+            digest,
+            registries,
+            env_file,
+        };
+        if !self.is_in_place().await? {
+            self.put_right().await?;
+            let image = self.work.unless_halted(self.pull(&wanted)).await?;
+            self.put_in_place(&wanted, &image).await?;
+        }
+        let mut output = Output::resume(self).await?;
+        let verdict = health::until_healthy(self, &mut output).await;
+        if !matches!(verdict, Err(StepError::Lost)) {
+            output.rest().await;
+        }
+        let new = verdict?;
+        self.say(format!("{} is healthy", self.serving));
+        let replaced = self.tidy().await.unwrap_or_else(|error| {
+            // It serves, and nothing that is left over disturbs it.
+            self.say(format!("not everything could be tidied up: {error}"));
+            None
+        });
+        Ok(Outcome::Deployed {
+            container: new.id,
+            digest: wanted.digest,
+            replaced,
+        })
     }
 
-    /// The container under the serving name, when this run put it there.
-    async fn ours(&self) -> Result<Option<Container>, StepError> {
-        Ok(self
-            .engine
-            .inspect(&self.serving)
-            .await?
-            .filter(|container| self.is_ours(container)))
+    /// The container under the serving name. Two projects or environments may share a host, but not a container.
+    async fn standing(&self) -> Result<Option<Container>, StepError> {
+        let standing = self.engine.inspect(&self.serving).await?;
+        if let Some(other) = standing.as_ref().filter(|found| self.is_foreign(found)) {
+            let label = |name| other.labels.get(name).map_or("?", String::as_str);
+            return Err(StepError::advised(
+                format!(
+                    "{} on host {} belongs to project `{}`, environment `{}`",
+                    self.serving,
+                    self.host.name(),
+                    label(label::PROJECT),
+                    label(label::ENVIRONMENT),
+                ),
+                "give one of the two another `container.name` in its manifest, or remove that container on the host",
+            ));
+        }
+        Ok(standing)
+    }
+
+    /// Whether a container says that it is of another project or environment. One that was made by hand says nothing.
+    fn is_foreign(&self, container: &Container) -> bool {
+        let plan = &self.work.scene.plan;
+        let differs = |name, ours: &str| {
+            let found = container.labels.get(name);
+            found.is_some_and(|found| found != ours)
+        };
+        differs(label::PROJECT, plan.project.as_str())
+            || differs(label::ENVIRONMENT, plan.environment.as_str())
+    }
+
+    /// Whether a container was made by Fairlead for this component, in any run.
+    fn is_related(&self, container: &Container) -> bool {
+        let environment = container.labels.contains_key(label::ENVIRONMENT);
+        let component = container.labels.get(label::COMPONENT).map(String::as_str);
+        environment && component == Some(self.name.as_str()) && !self.is_foreign(container)
     }
 
     /// Whether the new container has taken the serving name; it may still have to be started.
     async fn is_in_place(&self) -> Result<bool, StepError> {
-        let Some(container) = self.ours().await? else {
+        let standing = self.engine.inspect(&self.serving).await?;
+        let Some(ours) = standing.filter(|found| is_of(found, &self.work.scene.key)) else {
             return Ok(false);
         };
-        if container.state == State::Created {
+        if ours.state == State::Created {
             self.say(format!("starting {}", self.serving));
             self.engine.start(&self.serving).await?;
         }
         Ok(true)
     }
 
-    /// The old container is put aside, and nothing is left of the new one: only an undo leaves things so.
-    async fn undo_was_interrupted(&self) -> Result<bool, StepError> {
-        let aside = self.engine.inspect(&self.before).await?.is_some();
-        let next = self.engine.inspect(&self.next).await?.is_some();
-        let serving = self.engine.inspect(&self.serving).await?.is_some();
-        Ok(aside && !next && !serving)
-    }
-
     /// Brings the image to the host, by digest, from the first registry that gives it.
-    async fn pull(&self) -> Result<String, StepError> {
+    async fn pull(&self, wanted: &Wanted<'_>) -> Result<String, StepError> {
         let scene = &self.work.scene;
         let mut last = None;
-        for (tried, name) in self.registries.iter().enumerate() {
+        for (tried, name) in wanted.registries.iter().enumerate() {
             let registry = scene.registry(name)?;
-            let reference = format!("{}@{}", scene.image(registry, self.name), self.digest);
+            let reference = format!("{}@{}", scene.image(registry, self.name), wanted.digest);
             if self.engine.image(&reference).await?.is_some() {
                 self.say(format!("the host already has {reference}"));
                 return Ok(reference);
@@ -208,12 +251,8 @@ impl<'w> Site<'w> {
                 Ok(_) => return Ok(reference),
                 Err(error) => {
                     let error = StepError::from(error);
-                    if tried + 1 < self.registries.len() {
-                        let StepError::Failed { failure, .. } = &error else {
-                            return Err(error);
-                        };
-                        let what = scene.redactor.redact_line(&failure.what).into_owned();
-                        self.say(format!("{what}; trying the next registry"));
+                    if tried + 1 < wanted.registries.len() {
+                        self.say(format!("{error}; trying the next registry"));
                     }
                     last = Some(error);
                 }
@@ -224,18 +263,30 @@ impl<'w> Site<'w> {
 
     /// Makes the new container and gives it the serving name; the old one steps aside. The time without a container
     /// is that of stopping the old one and starting the new one, nothing else.
-    async fn put_in_place(&self, image: &str) -> Result<(), StepError> {
+    async fn put_in_place(&self, wanted: &Wanted<'_>, image: &str) -> Result<(), StepError> {
         self.work.check()?;
         self.files.write(&self.host).await?;
         let grace = self.component.container.stop_timeout.duration();
+        let spec = spec::resolve(self, wanted, image)?;
+        if spec.networks.len() > 1 {
+            // Networks are joined after it was made: one of an earlier try may lack some.
+            self.work.still_drives().await?;
+            self.engine.remove(&self.next).await?;
+        }
         if self.engine.inspect(&self.next).await?.is_none() {
-            let spec = spec::resolve(self, image)?;
             self.engine.create(&self.next, &spec).await?;
         }
         self.work.check()?;
-        if let Some(old) = self.engine.inspect(&self.serving).await? {
+        if let Some(old) = self.standing().await? {
+            self.work.still_drives().await?;
+            self.begun.store(true, Ordering::Relaxed);
             self.say(format!("stopping {} ({})", self.serving, described(&old)));
+            if old.restart != Restart::No {
+                // Dockerd would start it again at its own next start, and it would fight for the port.
+                self.engine.set_restart(&self.serving, Restart::No).await?;
+            }
             self.engine.stop(&self.serving, grace).await?;
+            self.work.still_drives().await?;
             self.engine.rename(&self.serving, &self.before).await?;
         }
         self.engine.rename(&self.next, &self.serving).await?;
@@ -244,67 +295,31 @@ impl<'w> Site<'w> {
         Ok(())
     }
 
-    /// Takes the new container away and returns the old one with its files. Can be repeated at any point.
-    async fn undo(&self) -> Result<String, StepError> {
-        let grace = self
-            .component
-            .container
-            .stop_timeout
-            .duration()
-            .min(Duration::from_secs(10));
-        if self.ours().await?.is_some() {
-            self.engine.stop(&self.serving, grace).await?;
-            self.engine.remove(&self.serving).await?;
-        }
-        self.engine.remove(&self.next).await?;
-        self.files.restore(&self.host).await?;
-        let serving = self.engine.inspect(&self.serving).await?;
-        let old = match self.engine.inspect(&self.before).await? {
-            Some(old) => {
-                self.engine.rename(&self.before, &self.serving).await?;
-                Some(old)
-            }
-            None => serving,
-        };
-        let done = match old {
-            Some(old) => {
-                self.engine.start(&self.serving).await?;
-                format!(
-                    "the container that ran before is back ({})",
-                    described(&old)
-                )
-            }
-            None => "the new container was removed; none ran before".to_owned(),
-        };
-        self.say(&done);
-        Ok(done)
-    }
-
-    /// Keeps the last predecessors for a rollback and removes the ones before them.
-    async fn finish(&self) -> Result<Outcome, StepError> {
+    /// Keeps the last predecessors for a rollback and removes the ones before them. Gives the one of this run.
+    async fn tidy(&self) -> Result<Option<String>, StepError> {
         let replaced = self.engine.inspect(&self.before).await?.map(|old| old.id);
         self.files.keep(&self.host).await?;
-        let aside = format!("{}{BEFORE}", self.serving);
-        let component = format!("{}={}", label::COMPONENT, self.name);
-        let mut kept = self.engine.list(&[&component]).await?;
-        kept.retain(|container| container.name.starts_with(&aside));
+        let mut kept = self
+            .engine
+            .named(&format!("{}{BEFORE}", self.serving))
+            .await?;
+        kept.retain(|container| self.is_related(container));
         kept.sort_by_key(|container| std::cmp::Reverse(container.created_ms));
         for old in kept.into_iter().skip(KEPT) {
+            self.work.still_drives().await?;
             self.engine.remove(&old.id).await?;
             self.say(format!("removed {}, an older predecessor", old.name));
         }
-        let container = self.ours().await?.ok_or_else(|| {
-            StepError::advised(
-                format!("{} was healthy and is gone now", self.serving),
-                "somebody removed it on the host; start a new run",
-            )
-        })?;
-        Ok(Outcome::Deployed {
-            container: container.id,
-            digest: self.digest.clone(),
-            replaced,
-        })
+        Ok(replaced)
     }
+}
+
+/// Whether a container is the new one of the run with this key.
+fn is_of(container: &Container, key: &str) -> bool {
+    container
+        .labels
+        .get(label::RUN)
+        .is_some_and(|run| run == key)
 }
 
 /// A container in a few words: its commit where Fairlead made it, else its image.

@@ -3,9 +3,14 @@ use adapters::docker::ContainerSpec;
 use domain::manifest::Container;
 
 use super::super::StepError;
-use super::{Site, label};
+use super::unwind::policy_label;
+use super::{Site, Wanted, label};
 
-pub(super) fn resolve(site: &Site<'_>, image: &str) -> Result<ContainerSpec, StepError> {
+pub(super) fn resolve(
+    site: &Site<'_>,
+    wanted: &Wanted<'_>,
+    image: &str,
+) -> Result<ContainerSpec, StepError> {
     let scene = &site.work.scene;
     let Container {
         name: _,
@@ -31,7 +36,7 @@ pub(super) fn resolve(site: &Site<'_>, image: &str) -> Result<ContainerSpec, Ste
         tmpfs,
         stop_timeout,
     } = &site.component.container;
-    let mut environment = site.env_file.clone();
+    let mut environment = wanted.env_file.clone();
     for (name, value) in env {
         environment.retain(|(other, _)| other != name); // `--env` wins over `--env-file`
         environment.push((name.clone(), scene.value(value)?));
@@ -52,7 +57,8 @@ pub(super) fn resolve(site: &Site<'_>, image: &str) -> Result<ContainerSpec, Ste
         ),
         (label::COMPONENT.to_owned(), site.name.to_string()),
         (label::COMMIT.to_owned(), scene.plan.commit.sha.to_string()),
-        (label::DIGEST.to_owned(), site.digest.to_string()),
+        (label::DIGEST.to_owned(), wanted.digest.to_string()),
+        (label::RESTART.to_owned(), policy_label(*restart)),
         (label::RUN.to_owned(), scene.key.clone()),
     ]);
     Ok(ContainerSpec {
