@@ -49,8 +49,17 @@ pub enum Done {
     Made,
 }
 
-/// The lab's containers as they are: name → (running, description's hash).
-pub type Existing = BTreeMap<String, (bool, String)>;
+/// A container of the lab as it is.
+#[derive(Debug)]
+pub struct Found {
+    /// In Docker's word: `running`, `exited`, `paused`, …
+    pub state: String,
+    /// The hash of the description that it was made from.
+    spec: String,
+}
+
+/// The lab's containers as they are, by name.
+pub type Existing = BTreeMap<String, Found>;
 
 /// Lists the lab's containers.
 pub async fn existing() -> Result<Existing, LabError> {
@@ -70,7 +79,8 @@ pub async fn existing() -> Result<Existing, LabError> {
         .filter_map(|line| {
             let mut parts = line.split('\t');
             let (name, state, spec) = (parts.next()?, parts.next()?, parts.next()?);
-            Some((name.to_owned(), (state == "running", spec.to_owned())))
+            let (state, spec) = (state.to_owned(), spec.to_owned());
+            Some((name.to_owned(), Found { state, spec }))
         })
         .collect())
 }
@@ -102,9 +112,13 @@ impl Container {
             .await?;
         let spec = hex::encode(Sha256::digest(format!("{image} {self:?}")));
         match existing.get(&self.name) {
-            Some((true, found)) if *found == spec => return Ok(Done::Kept),
-            Some((false, found)) if *found == spec => {
-                docker(["start", &self.name]).run().await?;
+            Some(found) if found.spec == spec => {
+                let verb = match found.state.as_str() {
+                    "running" => return Ok(Done::Kept),
+                    "paused" => "unpause",
+                    _ => "start",
+                };
+                docker([verb, &self.name]).run().await?;
                 return Ok(Done::Started);
             }
             Some(_) => {
@@ -149,7 +163,24 @@ impl Container {
     }
 }
 
-/// Removes every container of the lab with its volumes, and the network. Says how many containers there were.
+/// Stops every container of the lab; what is in them and their volumes stays. Says how many ran.
+pub async fn stop_all() -> Result<usize, LabError> {
+    let existing = existing().await?;
+    let up = |found: &Found| matches!(found.state.as_str(), "running" | "paused" | "restarting");
+    let names: Vec<String> = existing
+        .into_iter()
+        .filter_map(|(name, found)| up(&found).then_some(name))
+        .collect();
+    if !names.is_empty() {
+        // A droplet's engine ends the app's containers first.
+        let mut args: Vec<String> = ["stop", "--time", "20"].map(str::to_owned).into();
+        args.extend(names.iter().cloned());
+        docker(args).run().await?;
+    }
+    Ok(names.len())
+}
+
+/// Removes every container of the lab with its volumes. Says how many there were.
 pub async fn remove_all() -> Result<usize, LabError> {
     let names: Vec<String> = existing().await?.into_keys().collect();
     if !names.is_empty() {
@@ -157,8 +188,13 @@ pub async fn remove_all() -> Result<usize, LabError> {
         args.extend(names.iter().cloned());
         docker(args).run().await?;
     }
+    Ok(names.len())
+}
+
+/// Removes the network. It stays, with a message, where somebody put a container of their own into it.
+pub async fn remove_network() -> Result<(), LabError> {
     if docker(["network", "inspect", NETWORK]).run().await.is_ok() {
         docker(["network", "rm", NETWORK]).run().await?;
     }
-    Ok(names.len())
+    Ok(())
 }

@@ -10,7 +10,7 @@ use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_STANDARD_NO_PAD};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 /// The passwords and tokens. Kept in `target/lab/credentials.json`, mode 0600.
 #[derive(Serialize, Deserialize)]
@@ -112,18 +112,28 @@ impl KeyPair {
     /// Reads `target/lab/keys/NAME`, or makes it on the first call.
     pub async fn load_or_make(folder: &Folder, name: &str) -> Result<Self, LabError> {
         let file = folder.file("keys").join(name);
+        let public_file = file.with_added_extension("pub");
         if !file.exists() {
             make_folder(&folder.file("keys"), 0o700)?;
-            let path = file.to_string_lossy();
+            // Under another name until both halves are there: one that was interrupted is made again.
+            let making = file.with_added_extension("making");
+            let making_public = making.with_added_extension("pub");
+            for half in [&making, &making_public] {
+                let _ = fs::remove_file(half);
+            }
+            let path = making.to_string_lossy();
             Program::new(
                 "ssh-keygen",
                 ["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &path],
             )
             .run()
             .await?;
+            for (from, to) in [(&making_public, &public_file), (&making, &file)] {
+                fs::rename(from, to).map_err(LabError::io("rename", from))?;
+            }
         }
         let private = read_file(&file)?;
-        let public = read_file(&file.with_added_extension("pub"))?;
+        let public = read_file(&public_file)?;
         Ok(Self {
             file,
             private,

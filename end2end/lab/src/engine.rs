@@ -1,20 +1,14 @@
-//! The Docker engine of this machine: uses the one that runs, else installs and starts one.
+//! The Docker engine of this machine: uses the one that runs, else starts one.
 use crate::{
     error::LabError,
     folder::{Folder, make_folder},
+    insecure,
+    layout::SUBNET,
     process::Detached,
-    program::{Program, docker, installed},
+    program::{docker, installed},
     progress::Progress,
 };
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
-
-/// Registries in the lab's network speak plain HTTP; the engine has to be told that this is meant.
-const INSECURE: &str = "10.0.0.0/8";
+use std::time::{Duration, Instant};
 
 /// Programs that the lab runs, and the Debian package of each.
 const NEEDED: [(&str, &str); 5] = [
@@ -25,21 +19,21 @@ const NEEDED: [(&str, &str); 5] = [
     ("git", "git"),
 ];
 
-/// Installs what is missing and returns when an engine answers that accepts the lab's registries.
+/// Returns when an engine answers that accepts the lab's registries; starts one if need be.
 pub async fn ensure(folder: &Folder, progress: Progress) -> Result<(), LabError> {
-    let running = answers().await?;
-    let mut missing: Vec<(&'static str, &str)> = NEEDED
-        .into_iter()
-        .filter(|(program, _)| !installed(program))
-        .collect();
-    if !running && !installed("dockerd") {
-        missing.push(("dockerd", "docker.io"));
+    for (program, package) in NEEDED {
+        needs(program, package)?;
     }
-    install(&missing, progress).await?;
-    if !running && !answers().await? {
+    if !answers().await? {
+        needs("dockerd", "docker.io")?;
         start(folder, progress).await?;
     }
-    accept_insecure_registries(progress).await
+    insecure::accept(folder, progress).await
+}
+
+/// Whether the engine that runs is the lab's own, whose images lie in the lab's cache and are nobody else's.
+pub fn is_own(folder: &Folder) -> bool {
+    daemon(folder).pid().is_some()
 }
 
 /// Stops the engine if the lab started it. Says whether it did.
@@ -55,7 +49,7 @@ pub async fn describe(folder: &Folder) -> Result<Option<String>, LabError> {
     let version = docker(["version", "--format", "{{.Server.Version}}"])
         .run()
         .await?;
-    let origin = if daemon(folder).pid().is_some() {
+    let origin = if is_own(folder) {
         "started by the lab"
     } else {
         "was running already"
@@ -85,37 +79,18 @@ fn daemon(folder: &Folder) -> Detached {
     }
 }
 
-fn is_root() -> bool {
+pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-async fn install(missing: &[(&'static str, &str)], progress: Progress) -> Result<(), LabError> {
-    let Some((first, _)) = missing.first() else {
+fn needs(program: &'static str, package: &str) -> Result<(), LabError> {
+    if installed(program) {
         return Ok(());
-    };
-    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
-    packages.dedup();
-    let names = packages.join(" ");
-    if !is_root() || !installed("apt-get") {
-        return Err(LabError::Missing {
-            program: first,
-            install: format!("sudo apt-get install {names}"),
-        });
     }
-    progress.say(format!("installing {names}"));
-    let apt =
-        |args: &[&str]| Program::new("apt-get", args).env("DEBIAN_FRONTEND", "noninteractive");
-    let arguments = [
-        &["install", "-y", "-qq", "--no-install-recommends"][..],
-        &packages,
-    ]
-    .concat();
-    // The package lists of a fresh machine are empty or old; when they do, a second try with new ones tells.
-    if apt(&arguments).run().await.is_err() {
-        apt(&["update", "-qq"]).run().await?;
-        apt(&arguments).run().await?;
-    }
-    Ok(())
+    Err(LabError::Missing {
+        program,
+        install: format!("scripts/bootstrap lab (it is in Debian's package {package})"),
+    })
 }
 
 async fn start(folder: &Folder, progress: Progress) -> Result<(), LabError> {
@@ -132,7 +107,7 @@ async fn start(folder: &Folder, progress: Progress) -> Result<(), LabError> {
         "--data-root",
         &data.to_string_lossy(),
         "--insecure-registry",
-        INSECURE,
+        SUBNET,
         "--pidfile",
         "",
     ];
@@ -152,62 +127,4 @@ async fn start(folder: &Folder, progress: Progress) -> Result<(), LabError> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())
-}
-
-async fn accept_insecure_registries(progress: Progress) -> Result<(), LabError> {
-    let accepted = docker([
-        "info",
-        "--format",
-        "{{json .RegistryConfig.InsecureRegistryCIDRs}}",
-    ])
-    .run()
-    .await?;
-    if accepted.contains(INSECURE) {
-        return Ok(());
-    }
-    let path = Path::new("/etc/docker/daemon.json");
-    let advice = || {
-        LabError::Needs(format!(
-            "the running Docker engine must accept the lab's plain-HTTP registries: add \"insecure-registries\": [\"{INSECURE}\"] to {} and reload it with: sudo systemctl reload docker",
-            path.display()
-        ))
-    };
-    if !is_root() {
-        return Err(advice());
-    }
-    let mut config: Value = match std::fs::read_to_string(path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|_| advice())?,
-        Err(_) => json!({}),
-    };
-    let object = config.as_object_mut().ok_or_else(advice)?;
-    let list = object
-        .entry("insecure-registries")
-        .or_insert_with(|| json!([]));
-    list.as_array_mut()
-        .ok_or_else(advice)?
-        .push(json!(INSECURE));
-    crate::folder::write_file(path, 0o644, format!("{config:#}\n").as_bytes())?;
-    progress.say(format!(
-        "added {INSECURE} to the insecure registries of {}",
-        path.display()
-    ));
-    // By its pid file, never by name: the droplets' own engines are processes of this machine too.
-    let pid = std::fs::read_to_string("/run/docker.pid")
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    let pid = pid.and_then(Pid::from_raw).ok_or_else(advice)?;
-    kill_process(pid, Signal::HUP).map_err(|_| advice())?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let accepted = docker([
-        "info",
-        "--format",
-        "{{json .RegistryConfig.InsecureRegistryCIDRs}}",
-    ])
-    .run()
-    .await?;
-    if accepted.contains(INSECURE) {
-        Ok(())
-    } else {
-        Err(advice())
-    }
 }

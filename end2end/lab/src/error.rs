@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 /// A failure of a lab command. Every message says what failed, on what, and what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
-    /// A program is not installed and cannot be installed from here.
+    /// A program is not installed.
     #[error("{program} is missing; install it with: {install}")]
     Missing {
         /// The program that was looked for.
@@ -33,7 +33,7 @@ pub enum LabError {
         source: io::Error,
     },
     /// A file of the lab does not hold what it should.
-    #[error("{path} is not valid ({reason}); run `cargo run -p lab -- up` to write it again", path = .path.display())]
+    #[error("{path} is not valid ({reason}); `scripts/lab` writes it again", path = .path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum LabError {
         reason: String,
     },
     /// The lab was asked for but is not there.
-    #[error("there is no lab: {path} is missing; start it with `make lab`", path = .path.display())]
+    #[error("there is no lab: {path} is missing; start it with `scripts/lab`", path = .path.display())]
     Absent {
         /// Where its description would be.
         path: PathBuf,
@@ -56,6 +56,17 @@ pub enum LabError {
         /// Where it says why.
         log: String,
     },
+    /// The lab of another checkout, or another program, has the address of a stand-in.
+    #[error("{address} is taken by {holder}; stop that first")]
+    Taken {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Who answers there.
+        holder: String,
+    },
+    /// Ctrl-C, or a script that ended.
+    #[error("stopped before it was done")]
+    Interrupted,
     /// The machine needs something that only a person can do.
     #[error("{0}")]
     Needs(String),

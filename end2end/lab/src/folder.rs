@@ -41,6 +41,11 @@ impl Folder {
         self.lab.join(name)
     }
 
+    /// `target/lab` without links, once it is there: the same for all who share a lab.
+    pub fn real(&self) -> PathBuf {
+        self.lab.canonicalize().unwrap_or_else(|_| self.lab.clone())
+    }
+
     /// Lets one lab command work at a time. Released when the file is dropped.
     pub fn lock(&self, progress: crate::progress::Progress) -> Result<File, LabError> {
         make_folder(&self.cache, 0o755)?;

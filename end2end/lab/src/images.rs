@@ -6,6 +6,7 @@
 use crate::{
     error::LabError,
     folder::{Folder, make_folder, read_file},
+    layout::{REGISTRIES, RegistryPlace},
     program::{Program, docker},
     progress::Progress,
 };
@@ -39,7 +40,7 @@ const RECIPES: [(&str, &str); 6] = [
 
 /// Makes every image that is missing or whose recipe changed, side by side.
 pub async fn ensure(folder: &Folder, progress: Progress) -> Result<(), LabError> {
-    let base = Base::plan(folder).await?;
+    let base = Base::plan().await?;
     let mut made = usize::from(base.ensure(folder, progress).await?);
     let builds = RECIPES.map(|(name, tag)| ensure_one(folder, progress, &base.recipe, name, tag));
     made += try_join_all(builds)
@@ -71,6 +72,37 @@ pub async fn count() -> (usize, usize) {
         there += usize::from(!matches!(label(tag).await, Found::Nothing));
     }
     (there, RECIPES.len() + 1)
+}
+
+/// Removes what was made here from an engine that is not the lab's own: the images above, and what was built from them
+/// for the lab's registries. Says how many there were. Images that somebody else built on them stay.
+pub async fn remove() -> Result<usize, LabError> {
+    let filter = format!("label={LABEL}");
+    let format = "{{.Repository}}:{{.Tag}}";
+    let listed = docker(["image", "ls", "--filter", &filter, "--format", format])
+        .run()
+        .await?;
+    let names: Vec<&str> = listed.lines().filter(|name| is_ours(name)).collect();
+    if !names.is_empty() {
+        docker([&["image", "rm"][..], &names].concat())
+            .run()
+            .await?;
+    }
+    docker(["image", "prune", "--force", "--filter", &filter])
+        .run()
+        .await?;
+    Ok(names.len())
+}
+
+/// Whether an image that carries the label (what is built on a labelled one does, too) has a name that the lab or its
+/// portal gave it.
+fn is_ours(name: &str) -> bool {
+    let recipes = RECIPES.iter().map(|(_, tag)| *tag);
+    let registry = |place: &RegistryPlace| name.starts_with(&format!("{}:", place.address));
+    recipes.chain([BASE]).any(|tag| name == tag)
+        || name.starts_with("fairlead-lab/")
+        || name.starts_with("fairlead/")
+        || REGISTRIES.iter().any(registry)
 }
 
 enum Found {
@@ -112,11 +144,12 @@ struct Base {
 }
 
 impl Base {
-    async fn plan(folder: &Folder) -> Result<Self, LabError> {
+    async fn plan() -> Result<Self, LabError> {
         let sources = sources().await?;
         let mut recipe = Sha256::new();
         recipe.update(&sources);
-        recipe.update(Self::arguments(&folder.file("base.tar")).join(" "));
+        // The file's place is no part of it: every checkout makes the same image.
+        recipe.update(Self::arguments(Path::new("base.tar")).join(" "));
         recipe.update(Self::changes("").concat());
         recipe.update(read_file(Path::new(CA_BUNDLE))?);
         Ok(Self {
@@ -166,6 +199,8 @@ impl Base {
         .map(str::to_owned)
         .into();
         args.push("--aptopt=Acquire::Languages \"none\"".into());
+        // Stays in the image, so that the recipes' own installs try again, too.
+        args.push("--aptopt=Acquire::Retries \"3\"".into());
         args.push("--dpkgopt=force-unsafe-io".into());
         for unread in ["doc", "man", "info", "locale"] {
             args.push(format!("--dpkgopt=path-exclude=/usr/share/{unread}/*"));
@@ -199,12 +234,22 @@ impl Base {
 /// This machine's own Debian 12 sources, as `sources.list` lines.
 async fn sources() -> Result<String, LabError> {
     let format = "deb $(REPO_URI) $(RELEASE) $(COMPONENT)";
-    let all = Program::new(
-        "apt-get",
-        ["indextargets", "--format", format, "Created-By: Packages"],
-    )
-    .run()
-    .await?;
+    let ask = || {
+        let args = ["indextargets", "--format", format, "Created-By: Packages"];
+        Program::new("apt-get", args).run()
+    };
+    let mut all = ask().await?;
+    // A fresh machine has sources and no lists, which says nothing about what the sources have.
+    if all.is_empty() {
+        let args = ["update", "-qq", "-o", "Acquire::Retries=3"];
+        let update = Program::new("apt-get", args).run().await;
+        update.map_err(|error| {
+            LabError::Needs(format!(
+                "apt has no package lists ({error}); get them with: sudo apt-get update"
+            ))
+        })?;
+        all = ask().await?;
+    }
     let mut lines: Vec<&str> = all
         .lines()
         .filter(|line| {

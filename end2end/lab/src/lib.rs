@@ -8,16 +8,18 @@
 //! | GitHub and Slack stand-ins | 127.0.0.1:7100, 127.0.0.1:7101 | as with the real ones |
 //!
 //! [`Lab::load`] gives tests the passwords and fingerprints of the running lab. There is one lab on a machine: a second
-//! checkout's `up` replaces the containers of the first.
+//! checkout's `up` is refused while the first one's runs, and replaces its containers when it was stopped.
 pub mod container;
 pub mod credentials;
 pub mod description;
+pub mod down;
 pub mod engine;
 pub mod error;
 mod faults;
 pub mod folder;
 pub mod github;
 pub mod images;
+mod insecure;
 pub mod layout;
 pub mod portal_files;
 pub mod process;

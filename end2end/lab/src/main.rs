@@ -1,6 +1,6 @@
-//! `lab up | down | status`: real targets on one machine for the tests and the demo.
+//! `lab up | stop | down | status`: real targets on one machine for the tests and the demo.
 use clap::{Parser, Subcommand};
-use lab::{LabError, folder::Folder, layout::Environment, progress::Progress, standins, up};
+use lab::{LabError, down, folder::Folder, layout::Environment, progress::Progress, standins, up};
 use std::{io::Write, process::ExitCode};
 
 /// Real targets on one machine: six droplets, two registries, a database, GitHub and Slack stand-ins.
@@ -18,11 +18,17 @@ enum Action {
         #[arg(long)]
         only: Option<Environment>,
     },
-    /// Stops and removes everything; keeps the images.
-    Down,
+    /// Stops everything, to go on where it was on the next `up`.
+    Stop,
+    /// Stops and removes everything, with the history of the portal that deployed to it; keeps the images.
+    Down {
+        /// Removes the images, too, unless they lie in the cache of the lab's own engine.
+        #[arg(long)]
+        images: bool,
+    },
     /// Shows what runs, and where.
     Status,
-    /// Makes the images, without starting anything else.
+    /// Makes the images, and leaves nothing running that did not run before.
     Images,
     /// Serves the GitHub stand-in and the Slack sink in the foreground; `up` starts it in the background.
     ServeStandins,
@@ -44,7 +50,8 @@ async fn run(action: Action) -> Result<(), LabError> {
     let progress = Progress::start();
     match action {
         Action::Up { only } => up::up(&folder, only, progress).await.map(drop),
-        Action::Down => up::down(&folder, progress).await,
+        Action::Stop => down::stop(&folder, progress).await,
+        Action::Down { images } => down::down(&folder, images, progress).await,
         Action::Images => up::images(&folder, progress).await,
         Action::Status => {
             let table = up::status(&folder).await?;

@@ -13,7 +13,7 @@ pub async fn write(folder: &Folder, lab: &Lab) -> Result<(), LabError> {
     write_file(
         &folder.file("fairlead.toml"),
         0o644,
-        configuration(lab).as_bytes(),
+        configuration(lab, port()?).as_bytes(),
     )?;
     write_file(
         &folder.file("projects/projectmeats.toml"),
@@ -35,11 +35,26 @@ pub async fn write(folder: &Folder, lab: &Lab) -> Result<(), LabError> {
 /// The example's own template, so that the lab proves it.
 const ENV_CONFIG: &str = include_str!("../../../docs/example/templates/env-config.js");
 
-fn configuration(lab: &Lab) -> String {
+/// Where portals keep what they know about this lab: the demo's, and the browser tests'.
+pub(crate) const HISTORY: [&str; 2] = ["portal", "portal-test"];
+
+/// `FAIRLEAD_PORT`, where 3000 is somebody else's. GitHub's stand-in sends people back to any port of this machine.
+fn port() -> Result<u16, LabError> {
+    let Ok(text) = std::env::var("FAIRLEAD_PORT") else {
+        return Ok(3000);
+    };
+    text.parse().map_err(|_| {
+        LabError::Needs(format!(
+            "FAIRLEAD_PORT is `{text}`, which is no port; set it to a number such as 3000"
+        ))
+    })
+}
+
+fn configuration(lab: &Lab, port: u16) -> String {
     format!(
-        r#"# The lab's portal. Written by `cargo run -p lab -- up`; changes are lost on the next one.
-listen = "127.0.0.1:3000"
-public_url = "http://localhost:3000"
+        r#"# The lab's portal. Written by `scripts/lab`; changes are lost on its next start.
+listen = "127.0.0.1:{port}"
+public_url = "http://localhost:{port}"
 data_dir = "portal"
 projects_dir = "projects"
 builder = "unix://{socket}"
@@ -89,7 +104,7 @@ fn manifest(lab: &Lab) -> String {
         })
         .collect();
     let mut text = format!(
-        r#"# The sample project in the lab. Written by `cargo run -p lab -- up`; changes are lost on the next one.
+        r#"# The sample project in the lab. Written by `scripts/lab`; changes are lost on its next start.
 name = "projectmeats"
 title = "ProjectMeats"
 repository = "{repository}"

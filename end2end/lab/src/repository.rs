@@ -1,11 +1,14 @@
-//! The sample project's repository: a bare one, filled from `end2end/lab/sample` on the first `up`.
+//! The sample project's repository: a bare one, filled from `end2end/lab/sample`.
 use crate::{
     error::LabError,
-    folder::{Folder, make_folder},
+    folder::{Folder, make_folder, write_file},
     layout::{Environment, REPOSITORY},
     program::Program,
 };
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// The first commits. Author and time are fixed, so their hashes only depend on the sample's content.
 const COMMITS: [Commit; 3] = [
@@ -42,13 +45,56 @@ struct Commit {
     message: &'static str,
 }
 
-/// Makes the repository if there is none; one that is there is left as people have pushed to it. Says whether it is new.
-/// `uat` and `main` stand one commit behind `development`, so that there is something to promote.
-pub async fn ensure(folder: &Folder) -> Result<bool, LabError> {
+/// The branches as they were made, in the repository's own folder.
+const MADE: &str = "lab-made";
+
+/// What `ensure` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It is as the sample is, or as people have pushed to it.
+    Kept,
+    /// There was none.
+    Made,
+    /// The sample has changed and nobody had pushed.
+    MadeAgain,
+}
+
+/// Makes the repository if there is none, or if the sample is not what it was made from; once somebody has pushed to it,
+/// it is theirs. `uat` and `main` stand one commit behind `development`, so that there is something to promote.
+pub async fn ensure(folder: &Folder) -> Result<Done, LabError> {
     let bare = folder.file("git").join(format!("{REPOSITORY}.git"));
-    if bare.exists() {
-        return Ok(false);
+    let was_there = bare.exists();
+    if was_there
+        && branches(&bare).await? != fs::read_to_string(bare.join(MADE)).unwrap_or_default()
+    {
+        return Ok(Done::Kept);
     }
+    // The same sample gives the same commits, so making it and looking is the simplest way to know.
+    let making = make(folder, &bare).await?;
+    let made = branches(&making).await?;
+    if was_there && branches(&bare).await? == made {
+        fs::remove_dir_all(&making).map_err(LabError::io("remove", &making))?;
+        return Ok(Done::Kept);
+    }
+    write_file(&making.join(MADE), 0o644, made.as_bytes())?;
+    if was_there {
+        fs::remove_dir_all(&bare).map_err(LabError::io("remove", &bare))?;
+    }
+    fs::rename(&making, &bare).map_err(LabError::io("rename", &making))?;
+    Ok(if was_there {
+        Done::MadeAgain
+    } else {
+        Done::Made
+    })
+}
+
+/// Every branch with its commit.
+async fn branches(repository: &Path) -> Result<String, LabError> {
+    let format = "--format=%(refname) %(objectname)";
+    git(repository, &["for-each-ref", format]).run().await
+}
+
+async fn make(folder: &Folder, bare: &Path) -> Result<PathBuf, LabError> {
     let making = bare.with_extension("making");
     let _ = fs::remove_dir_all(&making);
     make_folder(&making, 0o755)?;
@@ -102,8 +148,7 @@ pub async fn ensure(folder: &Folder) -> Result<bool, LabError> {
         .run()
         .await?;
     }
-    fs::rename(&making, &bare).map_err(LabError::io("rename", &making))?;
-    Ok(true)
+    Ok(making)
 }
 
 /// git on a bare repository, without the settings of this machine or its user.
@@ -114,4 +159,52 @@ fn git(repository: &Path, args: &[&str]) -> Program {
         .in_folder(repository)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BARE: &str = "git/meats-central/projectmeats-sample.git";
+
+    fn write(folder: &Folder, path: &str, text: &str) {
+        write_file(
+            &folder.source.join("sample").join(path),
+            0o644,
+            text.as_bytes(),
+        )
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_changed_sample_is_taken_over_until_somebody_has_pushed() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder {
+            lab: root.path().join("lab"),
+            source: root.path().to_owned(),
+            cache: root.path().to_owned(),
+        };
+        for path in [".gitignore", ".gitattributes", ".dockerignore", "README.md"] {
+            write(&folder, path, "");
+        }
+        for path in ["backend/app", "frontend/app", "rest"] {
+            write(&folder, path, "one");
+        }
+        assert_eq!(ensure(&folder).await.unwrap(), Done::Made);
+        assert_eq!(ensure(&folder).await.unwrap(), Done::Kept);
+        let bare = folder.file(BARE);
+        let first = branches(&bare).await.unwrap();
+
+        write(&folder, "backend/app", "two");
+        assert_eq!(ensure(&folder).await.unwrap(), Done::MadeAgain);
+        assert_ne!(branches(&bare).await.unwrap(), first);
+        assert_eq!(ensure(&folder).await.unwrap(), Done::Kept);
+
+        let push = ["update-ref", "refs/heads/development", "refs/heads/main"];
+        git(&bare, &push).run().await.unwrap();
+        let pushed = branches(&bare).await.unwrap();
+        write(&folder, "backend/app", "three");
+        assert_eq!(ensure(&folder).await.unwrap(), Done::Kept);
+        assert_eq!(branches(&bare).await.unwrap(), pushed);
+    }
 }

@@ -2,10 +2,31 @@
 //!
 //! Both stand-ins are plain axum routers; what they share is only how they start and end.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
-use axum::Router;
+use axum::{Json, Router, routing::get};
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
+
+use crate::folder::Folder;
+
+/// Who answers on a port: both stand-ins say it on `GET /_lab/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The process.
+    pub pid: u32,
+    /// The folder of its lab, which is different in each checkout.
+    pub lab: PathBuf,
+}
+
+impl Holder {
+    fn this() -> Self {
+        Self {
+            pid: std::process::id(),
+            lab: Folder::of_this_checkout().map_or_else(|_| PathBuf::new(), |it| it.real()),
+        }
+    }
+}
 
 /// A stand-in could not start.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +73,8 @@ impl Bound {
             listener,
             address,
         } = self;
+        let holder = Holder::this();
+        let router = router.route("/_lab/", get(move || async move { Json(holder) }));
         let task = tokio::spawn(async move { axum::serve(listener, router).await });
         tracing::info!(%address, "the {name} stand-in listens");
         Serving { address, task }

@@ -7,6 +7,7 @@ use crate::{
     layout::{GITHUB, SLACK},
     process::Detached,
     servers::listening,
+    serving::Holder,
     slack,
 };
 use std::{
@@ -30,6 +31,41 @@ fn addresses() -> Result<[SocketAddr; 2], LabError> {
     Ok([parse(GITHUB)?, parse(SLACK)?])
 }
 
+/// Who answers on an address, `None` where nobody does.
+async fn holder(address: SocketAddr) -> Result<Option<Holder>, LabError> {
+    if !listening(address, Duration::ZERO).await {
+        return Ok(None);
+    }
+    let taken = |_| LabError::Taken {
+        address,
+        holder: "another program".into(),
+    };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = format!("http://{address}/_lab/");
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .map_err(taken)?;
+    let answer = client.get(url).send().await.map_err(taken)?;
+    answer.json().await.map(Some).map_err(taken)
+}
+
+/// Whether the addresses are free, or ours already.
+pub async fn may_start(folder: &Folder) -> Result<(), LabError> {
+    if process(folder).pid().is_some() {
+        return Ok(());
+    }
+    for address in addresses()? {
+        if let Some(Holder { pid, lab }) = holder(address).await? {
+            return Err(LabError::Taken {
+                address,
+                holder: format!("the lab of {} (process {pid})", lab.display()),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Starts them if they do not run, or were built from other sources. Says whether it did.
 pub async fn ensure(folder: &Folder) -> Result<bool, LabError> {
     let process = process(folder);
@@ -51,15 +87,18 @@ pub async fn ensure(folder: &Folder) -> Result<bool, LabError> {
         log: process.log.display().to_string(),
     };
     for address in addresses()? {
-        while !listening(address, Duration::ZERO).await {
-            if started.elapsed() > limit || process.pid().is_none() {
+        // Somebody else's program would answer too when ours found the port taken and ended.
+        loop {
+            let ours = process.pid().ok_or_else(|| silent(address))?;
+            let holder = holder(address).await?;
+            if holder.is_some_and(|holder| holder.pid == ours.as_raw_nonzero().get().unsigned_abs())
+            {
+                break;
+            }
+            if started.elapsed() > limit {
                 return Err(silent(address));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        // Somebody else's program would answer too when ours found the port taken and ended.
-        if process.pid().is_none() {
-            return Err(silent(address));
         }
     }
     Ok(true)
@@ -98,4 +137,37 @@ pub async fn serve(folder: &Folder) -> Result<(), LabError> {
     .map_err(|e| stopped(&e))?;
     futures::future::select(Box::pin(github.finished()), Box::pin(slack.finished())).await;
     Err(LabError::StandIn("its listener failed".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::Router;
+
+    fn any_port() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    #[tokio::test]
+    async fn a_stand_in_says_whose_it_is_and_another_program_is_named_as_such() {
+        let ours = slack::serve(slack::Config { listen: any_port() })
+            .await
+            .unwrap();
+        let who = holder(ours.address()).await.unwrap().unwrap();
+        assert_eq!(who.pid, std::process::id());
+        assert!(who.lab.ends_with("lab"), "{who:?}");
+
+        let other = tokio::net::TcpListener::bind(any_port()).await.unwrap();
+        let address = other.local_addr().unwrap();
+        let task = tokio::spawn(async move { axum::serve(other, Router::new()).await });
+        let error = holder(address).await.unwrap_err().to_string();
+        assert!(
+            error.ends_with("by another program; stop that first"),
+            "{error}"
+        );
+
+        task.abort();
+        let _ = task.await;
+        assert_eq!(holder(address).await.unwrap(), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! `lab up`, `lab down` and `lab status`.
+//! `lab up`, `lab images` and `lab status`.
 use crate::{
     DOCKER_SOCKET,
     container::{self, Container, Done, Existing},
@@ -14,12 +14,31 @@ use crate::{
     repository, servers, standins,
 };
 use futures::future::{join, try_join, try_join_all};
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Makes the images only.
+/// Makes the images only. An engine that was started for that is stopped again, also when this is told to end early.
 pub async fn images(folder: &Folder, progress: Progress) -> Result<(), LabError> {
     let _lock = folder.lock(progress)?;
-    engine::ensure(folder, progress).await?;
-    images::ensure(folder, progress).await
+    let ended =
+        |kind| signal(kind).map_err(LabError::io("watch for", "the signals that end programs"));
+    let (mut interrupt, mut terminate) = (
+        ended(SignalKind::interrupt())?,
+        ended(SignalKind::terminate())?,
+    );
+    let ran = engine::answers().await?;
+    let made = async {
+        engine::ensure(folder, progress).await?;
+        images::ensure(folder, progress).await
+    };
+    let result = tokio::select! {
+        result = made => result,
+        _ = interrupt.recv() => Err(LabError::Interrupted),
+        _ = terminate.recv() => Err(LabError::Interrupted),
+    };
+    if !ran && engine::stop(folder).await? {
+        progress.say("stopped dockerd");
+    }
+    result
 }
 
 /// Starts what does not run: everything, or with `only` the droplets of one environment and what all share. Never stops anything.
@@ -30,6 +49,8 @@ pub async fn up(
 ) -> Result<Lab, LabError> {
     let _lock = folder.lock(progress)?;
     make_folder(&folder.lab, 0o755)?;
+    // Before anything of another checkout's lab is replaced.
+    standins::may_start(folder).await?;
     make_folder(&folder.file("seed"), 0o700)?;
     engine::ensure(folder, progress).await?;
     let credentials = Credentials::load_or_make(folder)?;
@@ -51,8 +72,12 @@ pub async fn up(
 }
 
 async fn stand_ins(folder: &Folder, progress: Progress) -> Result<(), LabError> {
-    if repository::ensure(folder).await? {
-        progress.say(format!("made the repository {REPOSITORY}"));
+    match repository::ensure(folder).await? {
+        repository::Done::Kept => {}
+        repository::Done::Made => progress.say(format!("made the repository {REPOSITORY}")),
+        repository::Done::MadeAgain => progress.say(format!(
+            "made the repository {REPOSITORY} again: the sample has changed"
+        )),
     }
     if standins::ensure(folder).await? {
         progress.say(format!(
@@ -216,28 +241,6 @@ pub(crate) async fn describe(folder: &Folder, credentials: &Credentials) -> Resu
     })
 }
 
-/// Stops and removes what `up` started. What stays: images and downloads in the cache, and in `target/lab` what makes the
-/// next lab the same one to a portal (credentials, keys, repositories, the registries' images).
-pub async fn down(folder: &Folder, progress: Progress) -> Result<(), LabError> {
-    let _lock = folder.lock(progress)?;
-    if standins::stop(folder).await? {
-        progress.say("stopped the GitHub stand-in and the Slack sink");
-    }
-    if engine::answers().await? {
-        let count = container::remove_all().await?;
-        if count > 0 {
-            progress.say(format!(
-                "removed {count} containers with their volumes, and the network"
-            ));
-        }
-    }
-    if engine::stop(folder).await? {
-        progress.say("stopped dockerd");
-    }
-    progress.say("the lab is down");
-    Ok(())
-}
-
 /// A table of what runs.
 pub async fn status(folder: &Folder) -> Result<String, LabError> {
     let mut rows = Vec::new();
@@ -278,11 +281,8 @@ pub async fn status(folder: &Folder) -> Result<String, LabError> {
         format!("http://{SLACK}/messages"),
     ));
     let mut container_row = |name: String, address: String| {
-        let state = match existing.get(&layout::container(&name)) {
-            Some((true, _)) => "running",
-            Some((false, _)) => "stopped",
-            None => "-",
-        };
+        let found = existing.get(&layout::container(&name));
+        let state = found.map_or("-", |found| found.state.as_str());
         rows.push((name, state.to_owned(), address));
     };
     for place in &REGISTRIES {

@@ -6,6 +6,7 @@
 //! large ones), and hooks made through REST live as long as the process.
 //!
 //! Only `/_lab/…` is not GitHub's:
+//! - `GET /_lab/`: whose stand-in this is ([`serving::Holder`]).
 //! - `GET /_lab/deliveries`: every webhook delivery with its payload and answer ([`Delivery`]).
 //! - `POST /_lab/tokens?login=dev`: a personal access token with every scope, `{"token": "ghp_…"}`.
 //! - `POST /_lab/fail?next=500|429|hang&path=/api/v3/user&times=1&retry_after=1`: the next requests below `path` go wrong;
