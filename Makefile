@@ -15,10 +15,10 @@ dev: ## The lab, and the portal rebuilt on every change
 	@scripts/dev
 
 lab: ## Start the lab and leave it running
-	@scripts/bootstrap lab && cargo run --quiet --package lab -- up
+	@scripts/lab
 
-lab-down: ## Stop the lab; its images stay cached
-	@cargo run --quiet --package lab -- down
+lab-down: ## Remove the lab, with the demo's history; its images stay cached
+	@scripts/lab-down
 
 bench: ## Measure, and print the ratios
 	@scripts/bench
@@ -26,7 +26,5 @@ bench: ## Measure, and print the ratios
 lint: ## Format, clippy, dependencies, licences, words, shell
 	@scripts/lint
 
-clean: ## Stop the lab and remove all that was built, with the demo's history; tools stay
-	@if [ -f target/lab/lab.json ]; then $(MAKE) --no-print-directory lab-down; fi
-	@cargo clean
-	@rm -rf node_modules end2end/node_modules end2end/test-results end2end/playwright-report
+clean: ## Remove the lab and all that was built, with the demo's history; tools stay
+	@scripts/clean

@@ -13,12 +13,20 @@ job() {
     say "$name: started"
     # A process group of its own, so that its compilers end with it.
     set -m
-    ( set -euo pipefail; trap - EXIT INT TERM; "$@" ) >"$log" 2>&1 </dev/null &
+    # Without the lock of the bootstrap (9): what outlives a job would hold it.
+    # It ends after what it runs has ended.
+    ( set -euo pipefail; trap - EXIT INT; trap 'exit 143' TERM; "$@" ) >"$log" 2>&1 </dev/null 9>&- &
     set +m
     job_names+=("${name%% (*}") job_pids+=($!) job_logs+=("$log")
 }
 
-jobs_kill() { local pid; for pid in "${job_pids[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done; }
+# Returns when they have ended: a job may have something to put back.
+jobs_kill() {
+    trap '' INT TERM
+    local pid
+    for pid in "${job_pids[@]}"; do kill -TERM -- "-$pid" 2>/dev/null || true; done
+    for pid in "${job_pids[@]}"; do wait "$pid" || true; done
+}
 trap jobs_kill EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

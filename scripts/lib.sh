@@ -13,8 +13,10 @@ command -v cargo >/dev/null || PATH=$cargo_home/bin:$PATH
 PATH=$tools/bin:$PATH
 export PATH
 
+# What is built lies where the lab, the site and .cargo/config.toml expect it, whatever a person builds elsewhere.
+unset CARGO_TARGET_DIR CARGO_BUILD_TARGET_DIR
 # shellcheck disable=SC2034 # used by the scripts that source this
-target=${CARGO_TARGET_DIR:-target}
+target=target
 
 # The version of a crate in Cargo.lock: wasm-bindgen's program must be exactly as old as its library.
 locked() { awk -v crate="$1" '$1 == "name" && $3 == "\"" crate "\"" { getline; gsub(/"/, "", $3); print $3; exit }' Cargo.lock; }

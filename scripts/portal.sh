@@ -1,29 +1,26 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # target comes from lib.sh, portal_url goes to the scripts that source this
 # Sourced: the lab and the portal as the demo and the browser tests need them. What was started here is stopped here.
+#
+# Env: FAIRLEAD_PORT, where the portal listens (default 3000).
+. scripts/lab.sh
 
-lab() { cargo run --quiet --locked --package lab -- "$@"; }
+portal_pid="" portal_port=${FAIRLEAD_PORT:-3000}
 
-# Up when its description is written and its GitHub stand-in answers.
-lab_is_up() {
-    [ -f "$target/lab/lab.json" ] || return 1
-    local url; url=$(node -p 'JSON.parse(fs.readFileSync(process.argv[1])).github.url' "$target/lab/lab.json")
-    curl --silent --output /dev/null --max-time 2 "$url"
+portal_port_is_free() {
+    if (: >"/dev/tcp/127.0.0.1/$portal_port") 2>/dev/null; then
+        die "something answers on port $portal_port already: stop it, or take another one with FAIRLEAD_PORT=3100"
+    fi
 }
-
-lab_started="" portal_pid=""
-
-# One that was up before stays up afterwards; `up` then only starts what has stopped since.
-lab_up() { lab_is_up || lab_started=1; lab up; }
+# Asked now, before anything that takes long.
+portal_port_is_free
 
 # portal_start CONFIG LOG: returns when it is ready to serve, or says why it is not.
 portal_start() {
     local config=$1 log=$2 listen tries
     listen=$(sed -n 's/^listen *= *"\(.*\)".*/\1/p' "$config")
     portal_url=$(sed -n 's/^public_url *= *"\(.*\)".*/\1/p' "$config")
-    if curl --silent --output /dev/null --max-time 2 "http://$listen/"; then
-        die "something answers on $listen already: stop it, or change \"listen\" in $config"
-    fi
+    portal_port_is_free
     # A debug build's program is 16 MB: packed here once, in a moment, and not for each browser with an empty cache.
     local program
     for program in "$target"/site/pkg/*.wasm; do
@@ -50,8 +47,6 @@ stop_all() {
         wait "$portal_pid" 2>/dev/null || true
         portal_pid=""
     fi
-    if [ -n "$lab_started" ]; then say "stopping the lab"; lab down; lab_started=""; fi
+    lab_stop
 }
 trap stop_all EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
