@@ -14,6 +14,7 @@ export const use = {
 
 export default defineConfig({
   testDir: 'tests',
+  globalSetup: './tests/support/repository.ts',
   outputDir: 'test-results',
   forbidOnly: !!process.env.CI,
   workers: 2,

@@ -7,6 +7,7 @@ import { use } from './playwright.config';
 export default defineConfig({
   testDir: '.',
   testMatch: 'screenshots.ts',
+  globalSetup: './tests/support/repository.ts',
   outputDir: 'test-results',
   workers: 1,
   timeout: 300_000,

@@ -173,7 +173,7 @@ pub async fn stop_all() -> Result<usize, LabError> {
         .collect();
     if !names.is_empty() {
         // A droplet's engine ends the app's containers first.
-        let mut args: Vec<String> = ["stop", "--time", "20"].map(str::to_owned).into();
+        let mut args: Vec<String> = ["stop", "-t", "20"].map(str::to_owned).into();
         args.extend(names.iter().cloned());
         docker(args).run().await?;
     }

@@ -6,7 +6,6 @@
 use crate::{
     error::LabError,
     folder::{Folder, make_folder, read_file},
-    layout::{REGISTRIES, RegistryPlace},
     program::{Program, docker},
     progress::Progress,
 };
@@ -98,11 +97,10 @@ pub async fn remove() -> Result<usize, LabError> {
 /// portal gave it.
 fn is_ours(name: &str) -> bool {
     let recipes = RECIPES.iter().map(|(_, tag)| *tag);
-    let registry = |place: &RegistryPlace| name.starts_with(&format!("{}:", place.address));
+    // The last one is every registry in the lab's network, also those that tests start beside the two.
+    let prefixes = ["fairlead-lab/", "fairlead/", "10.77."];
     recipes.chain([BASE]).any(|tag| name == tag)
-        || name.starts_with("fairlead-lab/")
-        || name.starts_with("fairlead/")
-        || REGISTRIES.iter().any(registry)
+        || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 enum Found {
@@ -341,4 +339,25 @@ fn files_of(folder: &Path) -> Result<Vec<(String, Vec<u8>)>, LabError> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_the_lab_and_its_portal_give_are_removed() {
+        for name in [
+            "debian:bookworm-slim",
+            "python:3.12-slim",
+            "fairlead-lab/droplet:latest",
+            "fairlead/projectmeats-backend:0123",
+            "10.77.0.2:5000/meatscentral/projectmeats-backend:dev-0123",
+        ] {
+            assert!(is_ours(name), "{name}");
+        }
+        for name in ["python:3.13-slim", "somebody/app:1", "<none>:<none>"] {
+            assert!(!is_ours(name), "{name}");
+        }
+    }
 }

@@ -46,6 +46,16 @@ export class Clone {
     return { sha, short: sha.slice(0, 7), title };
   }
 
+  /** The newest commit of `development`. */
+  head(): string {
+    return this.git('rev-parse', 'origin/development').trim();
+  }
+
+  /** Takes everything back that was pushed on `development` after a commit. */
+  putBack(sha: string) {
+    this.git('push', '--quiet', '--force', 'origin', `${sha}:refs/heads/development`);
+  }
+
   remove() {
     rmSync(this.folder, { recursive: true, force: true });
   }
