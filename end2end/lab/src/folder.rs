@@ -14,7 +14,7 @@ pub struct Folder {
     pub lab: PathBuf,
     /// `end2end/lab`: image recipes and the sample project.
     pub source: PathBuf,
-    /// `~/.cache/fairlead-lab`: the engine's images; survives `down`.
+    /// `~/.cache/fairlead-lab`: the data of the lab's own engine with its images; survives `down`.
     pub cache: PathBuf,
 }
 

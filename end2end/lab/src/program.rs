@@ -1,4 +1,4 @@
-//! Runs the programs of the machine (`docker`, `git`, `apt-get`, …) and turns a failure into a message.
+//! Runs the programs of the machine (`docker`, `git`, `mmdebstrap`, …) and turns a failure into a message.
 use crate::error::LabError;
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{io::AsyncWriteExt, process::Command};

@@ -41,7 +41,8 @@ pub async fn images(folder: &Folder, progress: Progress) -> Result<(), LabError>
     result
 }
 
-/// Starts what does not run: everything, or with `only` the droplets of one environment and what all share. Never stops anything.
+/// Starts what does not run: everything, or with `only` the droplets of one environment and what all share. What runs is left
+/// alone, unless it is not what its description, its image or its program says now; that is made anew.
 pub async fn up(
     folder: &Folder,
     only: Option<Environment>,
