@@ -166,10 +166,15 @@ impl Base {
         let start = Instant::now();
         let tar = folder.file("base.tar");
         make_folder(&folder.lab, 0o755)?;
-        Program::new("mmdebstrap", Self::arguments(&tar))
+        let packed = Program::new("mmdebstrap", Self::arguments(&tar))
             .input(self.sources.as_bytes())
             .run()
-            .await?;
+            .await;
+        if packed.is_err() {
+            // What there is of it is of no use.
+            let _ = fs::remove_file(&tar);
+        }
+        packed?;
         let tar_name = tar.to_string_lossy().into_owned();
         let mut import = vec!["import".to_owned()];
         for change in Self::changes(&self.recipe) {
