@@ -13,3 +13,4 @@ mod hosts;
 mod images;
 mod refusals;
 mod registries;
+mod undo;
