@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 mod crash;
+mod database;
 mod deploys;
 mod hosts;
 mod images;
