@@ -1,6 +1,6 @@
 use std::{io, process::Command, time::Duration};
 
-use adapters::docker::{BuildOptions, DockerError};
+use adapters::docker::{BuildOptions, DockerError, Ignore};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 
@@ -30,6 +30,25 @@ fn options() -> BuildOptions {
         dockerfile: "Dockerfile.test".into(),
         no_cache: true,
         ..BuildOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn what_dockerignore_names_never_reaches_the_builder() {
+    let lab = Lab::load();
+    let text = "FROM debian:bookworm-slim\nCOPY . /context\nRUN ls /context\n";
+    for (rules, sent) in [("", true), ("big\nDockerfile.test", false)] {
+        let options = BuildOptions {
+            ignore: Ignore::parse(rules),
+            ..options()
+        };
+        let mut lines = Vec::new();
+        let built = lab
+            .local()
+            .build(context(text), &options, |line| lines.push(line.to_owned()));
+        let id = built.await.unwrap();
+        lab.local().remove_image(&id).await.unwrap();
+        assert_eq!(lines.iter().any(|line| line == "big"), sent, "{lines:?}");
     }
 }
 

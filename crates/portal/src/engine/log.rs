@@ -241,3 +241,69 @@ impl Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use adapters::secrets::Source;
+    use domain::{EnvName, ProjectName, RunId};
+    use secrecy::SecretString;
+
+    use super::*;
+    use crate::{Config, GithubConfig};
+
+    async fn portal(folder: &std::path::Path) -> Portal {
+        let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
+        let config = Config {
+            public_url: nowhere.clone(),
+            database: format!("sqlite://{}", folder.join("fairlead.db").display()).into(),
+            data_dir: folder.to_path_buf(),
+            projects_dir: folder.join("projects"),
+            builder: "unix:///var/run/docker.sock".into(),
+            github: GithubConfig {
+                url: nowhere.clone(),
+                api_url: nowhere,
+                client_id: "none".into(),
+                client_secret: "GITHUB_CLIENT_SECRET".into(),
+                token: "GITHUB_TOKEN".into(),
+            },
+            secrets: vec![Source::File(folder.join("secrets.env"))],
+            members: Vec::new(),
+        };
+        Portal::open(config).await.unwrap()
+    }
+
+    /// Nobody holds it.
+    fn claim() -> Claim {
+        Claim {
+            run: RunId(1),
+            project: ProjectName::parse("shop").unwrap(),
+            environment: EnvName::parse("dev").unwrap(),
+            fence: 1,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_broke_off_stays_broken_and_says_so_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(portal(folder.path()).await, claim(), StepId(0), None);
+        assert!(log.flush().await.is_ok(), "nothing was said yet");
+        log.say("one");
+        for _ in 0..2 {
+            let flushed = log.flush().await;
+            assert!(matches!(flushed, Err(LogError::LostLease)), "{flushed:?}");
+        }
+        let more = log.lines(Vec::new(), "behind the gap".into()).await;
+        assert!(matches!(more, Err(LogError::LostLease)), "{more:?}");
+    }
+
+    #[tokio::test]
+    async fn values_that_turn_up_on_the_way_are_taken_out_of_failures_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = Log::open(portal(folder.path()).await, claim(), StepId(0), None);
+        let secret = SecretString::from("hunter2");
+        log.redact_too(Redactor::new([&secret]).unwrap());
+        let mut text = "cannot log in with hunter2".to_owned();
+        log.clean(&mut text);
+        assert_eq!(text, "cannot log in with [REDACTED]");
+    }
+}

@@ -92,6 +92,21 @@ async fn a_run_that_went_well_leaves_what_it_did(world: World) {
     assert_eq!(built(&["docr"]).await, Some(digest('d')));
     assert_eq!(built(&["docr", "ghcr"]).await, None, "ghcr never got it");
     assert_eq!(built(&[]).await, None);
+    let forgotten = store.forget_built(&claim, &backend(), "docr", &digest('d'), Ms(13_000));
+    assert!(
+        matches!(forgotten.await, Err(StoreError::LostLease { .. })),
+        "the run has ended"
+    );
+    assert_eq!(built(&["docr"]).await, Some(digest('d')));
+    world.run_at("dev", 20_000).await;
+    let claim = world.claim_at(20_000).await;
+    for (other, left) in [('e', Some(digest('d'))), ('d', None)] {
+        store
+            .forget_built(&claim, &backend(), "docr", &digest(other), Ms(20_000))
+            .await
+            .unwrap();
+        assert_eq!(built(&["docr"]).await, left);
+    }
 
     let usual = store.usual(&shop(), &env("dev")).await.unwrap();
     assert_eq!(usual.get("deploy:backend"), Some(&1000));

@@ -8,8 +8,10 @@
     reason = "a test may stop at the first surprise"
 )]
 mod crash;
+mod database;
 mod deploys;
 mod hosts;
 mod images;
 mod refusals;
 mod registries;
+mod undo;

@@ -66,7 +66,11 @@ async fn watch(site: &Site<'_>) -> Result<Container, StepError> {
                     Err(error) => error.to_string(),
                 }
             }
-            None => match wanting(&container, steady.runs_for(&container)) {
+            None => match wanting(
+                container.state,
+                container.health,
+                steady.runs_for(&container),
+            ) {
                 None => return Ok(container),
                 Some(why) => why.to_owned(),
             },
@@ -121,8 +125,8 @@ impl Steady {
 
 /// What a container without a health URL still lacks to be healthy. Where the engine has a health check of its own
 /// for it, from the manifest or the image, that decides.
-fn wanting(container: &Container, ran: Duration) -> Option<&'static str> {
-    match (container.state, container.health) {
+fn wanting(state: State, health: Health, ran: Duration) -> Option<&'static str> {
+    match (state, health) {
         (State::Running, Health::Healthy) => None,
         (State::Running, Health::Unchecked) if ran >= KEPT_RUNNING => None,
         (State::Running, Health::Unchecked) => Some("it has not run for long enough yet"),
@@ -170,5 +174,28 @@ async fn still_there(site: &Site<'_>) -> Result<Container, StepError> {
             )))
         }
         State::Restarting | State::Running | State::Created | State::Paused => Ok(container),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_url_a_container_is_healthy_when_it_keeps_running_or_the_engine_says_so() {
+        let (short, long) = (Duration::from_secs(1), KEPT_RUNNING);
+        for (state, health, ran, healthy) in [
+            (State::Running, Health::Unchecked, long, true),
+            (State::Running, Health::Unchecked, short, false),
+            (State::Running, Health::Healthy, short, true),
+            (State::Running, Health::Starting, long, false),
+            (State::Running, Health::Unhealthy, long, false),
+            (State::Restarting, Health::Unchecked, long, false),
+            (State::Paused, Health::Healthy, long, false),
+            (State::Created, Health::Unchecked, long, false),
+        ] {
+            let found = wanting(state, health, ran);
+            assert_eq!(found.is_none(), healthy, "{state:?} {health:?} {found:?}");
+        }
     }
 }
