@@ -20,9 +20,9 @@ try {
     window.shown = shown;
     const look = () => {
       const now = Date.now();
-      for (const line of document.querySelectorAll('.log .line')) {
+      for (const text of document.querySelectorAll('.log .line-x')) {
         // The number of the line, and when it was printed in nanoseconds since 1970 (see app.py).
-        const [, number, ns] = /(\d+) (\d{19}) x/.exec(line.textContent) ?? [];
+        const [, number, ns] = /^(\d+) (\d{19}) x/.exec(text.textContent) ?? [];
         if (number && !shown.has(number)) shown.set(number, { number: Number(number), at: Number(ns) / 1e6, now });
       }
       window.over = shown.has(String(last));

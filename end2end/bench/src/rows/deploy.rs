@@ -76,8 +76,8 @@ async fn compare(
     let name =
         |against: &str| format!("deploy, app up in {:.1} s, against {against}", own.median());
     let by_hand = Line::ratio(&name("ssh"), "s", &a, &b, Bar::AtMost(0.35)).note(format!(
-        "without the app's own start, which took {}; the commands ask after 0, 5, 10, … s, and this is what they waited \
-         for an app that was up: up to the container's start it is {} against {}, {:.2} ×",
+        "without the app's own start, which took {}; the commands ask after 0, 5, 10, … s and so wait for an app that \
+         is up; without that, from the click to the container's start, it is {} against {}, {:.2} ×",
         own.text("s"),
         work.text("s"),
         work_by_hand.text("s"),
