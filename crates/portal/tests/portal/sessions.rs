@@ -181,6 +181,63 @@ async fn a_session_that_was_ended_opens_nothing_and_the_others_live() {
 }
 
 #[tokio::test]
+async fn one_ends_ones_own_sessions_and_only_who_runs_the_portal_ends_others() {
+    let world = TestPortal::with_github().await;
+    let here = sign_in(&world, "lena").await.unwrap();
+    let there = sign_in(&world, "lena").await.unwrap();
+    let other = sign_in(&world, "vera").await.unwrap();
+    let (lena, vera) = (
+        caller(&world, &here).await.unwrap(),
+        caller(&world, &other).await.unwrap(),
+    );
+    let listed = world.portal.sessions(&lena).await.unwrap();
+    assert!(!listed.of_all);
+    let own: Vec<_> = listed
+        .rows
+        .iter()
+        .map(|row| (row.login.as_str(), row.own))
+        .collect();
+    assert_eq!(own, [("lena", false), ("lena", true)]);
+
+    // A lead of a project may not end what is not theirs, nor learn that it is there.
+    let before = world.everything().await;
+    let foreign = vera.session.unwrap().0;
+    let refused = world.portal.end_session(&lena, origin(), foreign).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+    assert_eq!(world.everything().await, before);
+
+    let ended = world
+        .portal
+        .end_session(&lena, origin(), listed.rows[0].id)
+        .await;
+    ended.unwrap();
+    assert!(caller(&world, &there).await.is_none());
+    assert!(caller(&world, &here).await.is_some());
+    let trail = world.trail().await;
+    let event = trail.iter().rfind(|event| {
+        event.what
+            == Change::SignedOut {
+                login: login("lena"),
+            }
+    });
+    assert_eq!(event.unwrap().actor, lena.actor.name);
+
+    let admin = Caller {
+        actor: somebody("ada", &[(None, Role::Admin)]),
+        ..caller(&world, &here).await.unwrap()
+    };
+    let all = world.portal.sessions(&admin).await.unwrap();
+    assert_eq!((all.of_all, all.rows.len()), (true, 2));
+    world
+        .portal
+        .end_session(&admin, origin(), foreign)
+        .await
+        .unwrap();
+    assert!(caller(&world, &other).await.is_none());
+    world.trail().await;
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_was_not_used_and_on_its_last_day() {
     let world = TestPortal::with_github().await;
     let used = session_of(&world, "lena", 11 * HOUR, DAY).await;
