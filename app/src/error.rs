@@ -23,6 +23,9 @@ pub enum UiError {
     /// There is no such thing, or the reader may not know of it.
     #[error("{0}")]
     NotFound(String),
+    /// A project's manifest has faults; each in a sentence.
+    #[error("{}", .0.join("; "))]
+    Manifest(Vec<String>),
     /// What was given makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -48,6 +51,7 @@ impl UiError {
             UiError::Blocked(_) => "This cannot happen now",
             UiError::Conflict(_) => "Something changed in the meantime",
             UiError::NotFound(_) => "Not found",
+            UiError::Manifest(_) => "The manifest has problems",
             UiError::Invalid(_) => "This does not fit",
             UiError::Outside(_) => "Another system did not answer as expected",
             UiError::Internal(_) => "Something went wrong",
@@ -58,7 +62,7 @@ impl UiError {
     /// What to tell people, a sentence each.
     pub fn sentences(&self) -> Vec<String> {
         match self {
-            UiError::Blocked(sentences) => sentences.clone(),
+            UiError::Blocked(sentences) | UiError::Manifest(sentences) => sentences.clone(),
             other => vec![other.to_string()],
         }
     }
@@ -89,7 +93,7 @@ impl UiError {
             UiError::SignedOut => 401,
             UiError::Denied(_) => 403,
             UiError::NotFound(_) => 404,
-            UiError::Blocked(_) | UiError::Conflict(_) => 409,
+            UiError::Blocked(_) | UiError::Conflict(_) | UiError::Manifest(_) => 409,
             UiError::Invalid(_) => 422,
             UiError::Internal(_) => 500,
             UiError::Outside(_) | UiError::Unreachable => 502,
@@ -109,7 +113,12 @@ impl From<portal::Error> for UiError {
             }
             Error::Conflict(why) => UiError::Conflict(why),
             Error::NotFound(what) => UiError::NotFound(what),
-            Error::Manifest { .. } => UiError::Blocked(vec![error.to_string()]),
+            Error::Manifest { file, problems } => UiError::Manifest(
+                problems
+                    .iter()
+                    .map(|problem| format!("{file}:{problem}"))
+                    .collect(),
+            ),
             Error::Invalid(why) => UiError::Invalid(why),
             Error::Outside(why) => UiError::Outside(why),
             Error::Internal(cause) => {

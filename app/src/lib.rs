@@ -30,6 +30,29 @@ use crate::parts::frame::Frame;
 /// The document around the app.
 #[cfg(feature = "ssr")]
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let scripts = options.clone();
+    document(
+        options,
+        view! { <AutoReload options=scripts.clone()/> <HydrationScripts options=scripts/> },
+        view! { <App/> },
+    )
+}
+
+/// A page without a script that only says why there is none: who asks may not be known, or the app has failed.
+#[cfg(feature = "ssr")]
+pub fn trouble(options: LeptosOptions, error: error::UiError) -> impl IntoView {
+    provide_meta_context();
+    let page = view! {
+        <header class="top"><a class="brand" href="/"><img src="/logo.svg" alt="" width="22" height="22"/> "Fairlead"</a></header>
+        <main id="page" class="page">
+            <parts::states::TroublePage error/>
+        </main>
+    };
+    document(options, (), page)
+}
+
+#[cfg(feature = "ssr")]
+fn document(options: LeptosOptions, scripts: impl IntoView, page: impl IntoView) -> impl IntoView {
     use leptos_meta::{HashedStylesheet, MetaTags};
     let theme = parts::theme::Theme::of_request();
     view! {
@@ -40,14 +63,11 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="light dark"/>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
-                <HashedStylesheet id="style" options=options.clone()/>
-                <AutoReload options=options.clone()/>
-                <HydrationScripts options/>
+                <HashedStylesheet id="style" options/>
+                {scripts}
                 <MetaTags/>
             </head>
-            <body>
-                <App/>
-            </body>
+            <body>{page}</body>
         </html>
     }
 }

@@ -24,6 +24,17 @@ pub async fn log(run: RunId, step: StepId, after: i64) -> Result<LogPage, UiErro
         .await?)
 }
 
+/// The end of a log, from the beginning of the page before its last one on: so much that a failure's reason is there.
+#[server(prefix = "/ui", endpoint = "log_end", input = GetUrl)]
+pub async fn log_end(run: RunId, step: StepId) -> Result<LogPage, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    let last = portal::LogRange::Tail;
+    let total = portal.log(&caller.actor, run, step, last, 1).await?.total;
+    let after = ((total - 1) / PAGE - 1).max(0) * PAGE;
+    let from = portal::LogRange::After(after);
+    Ok(portal.log(&caller.actor, run, step, from, 2 * PAGE).await?)
+}
+
 /// Which lines hold a text, whatever the case of its letters.
 #[server(prefix = "/ui", endpoint = "search_log", input = GetUrl)]
 pub async fn search_log(run: RunId, step: StepId, text: String) -> Result<LogMatches, UiError> {
@@ -35,14 +46,5 @@ pub async fn search_log(run: RunId, step: StepId, text: String) -> Result<LogMat
 #[server(prefix = "/ui", endpoint = "first_error", input = GetUrl)]
 pub async fn first_error(run: RunId, step: StepId) -> Result<Option<i64>, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
-    let nothing_but_that = portal
-        .log(
-            &caller.actor,
-            run,
-            step,
-            portal::LogRange::After(i64::MAX),
-            1,
-        )
-        .await?;
-    Ok(nothing_but_that.first_error)
+    Ok(portal.first_error(&caller.actor, run, step).await?)
 }

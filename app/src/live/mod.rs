@@ -23,8 +23,10 @@ pub enum Link {
     Live,
     /// Lost; it is made again by itself.
     Lost,
-    /// The reader's rights or session have ended.
-    Refused,
+    /// The reader's session has ended.
+    SignedOut,
+    /// The reader may not see this any more.
+    NotAllowed,
     /// Nothing more will happen.
     Ended,
 }
@@ -44,7 +46,12 @@ pub fn LinkState(
                 Icon::Retry,
                 "Connection lost, trying again",
             ),
-            Link::Refused => ("badge tone-bad", Icon::Lock, "Signed out: reload the page"),
+            Link::SignedOut => ("badge tone-bad", Icon::Lock, "Signed out: reload the page"),
+            Link::NotAllowed => (
+                "badge tone-bad",
+                Icon::Lock,
+                "You may not see this any more",
+            ),
         };
         Some(view! { <span class=tone role="status">{icon.draw()} {word}</span> })
     }

@@ -1,4 +1,5 @@
 //! One websocket that is made again, with the cursor of that moment, whenever it breaks.
+use domain::ProjectName;
 use domain::live::Frame;
 use leptos::prelude::*;
 
@@ -8,6 +9,7 @@ use super::Link;
 /// nothing will follow. On the server it does nothing.
 #[cfg(not(feature = "hydrate"))]
 pub fn follow(
+    _project: ProjectName,
     _path: impl Fn() -> String + 'static,
     _link: RwSignal<Link>,
     _take: impl Fn(Frame) + 'static,
@@ -29,16 +31,20 @@ mod browser {
     use leptos::task::spawn_local;
 
     use super::*;
+    use crate::api;
+    use crate::error::UiError;
 
-    /// The portal closes with these where the reader may not listen (any more).
-    const REFUSED: [u16; 2] = [4401, 4403];
+    /// The portal closes with these where the reader may not listen any more.
+    const SIGNED_OUT: u16 = 4401;
+    const NOT_ALLOWED: u16 = 4403;
 
     const FIRST_PAUSE: Duration = Duration::from_millis(500);
     const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
     /// Follows the address that `path` gives at each connect, until the owner of this call is gone or the portal says
-    /// that nothing will follow.
+    /// that nothing will follow. What it tells of belongs to `project`.
     pub fn follow(
+        project: ProjectName,
         path: impl Fn() -> String + 'static,
         link: RwSignal<Link>,
         take: impl Fn(Frame) + 'static,
@@ -46,15 +52,17 @@ mod browser {
         let (work, handle) = abortable(async move {
             let mut pause = FIRST_PAUSE;
             loop {
-                let ended = match listen(&path(), link, &take, &mut pause).await {
-                    Some(ended) => ended,
-                    None => Link::Lost,
+                let ended = listen(&path(), link, &take, &mut pause).await;
+                let ended = match ended {
+                    Left::For(ended) => ended,
+                    Left::Broken => Link::Lost,
+                    Left::NotLetIn => why_not(&project).await,
                 };
                 link.try_set(ended);
                 if ended != Link::Lost {
                     return;
                 }
-                sleep(pause).await;
+                sleep(spread(pause)).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
@@ -75,27 +83,54 @@ mod browser {
         Some(format!("{scheme}://{}{path}", location.host().ok()?))
     }
 
-    /// One connection, until it ends; why it ended, where that is known.
+    /// After a restart of the portal its viewers must not come back all in the same moment.
+    fn spread(pause: Duration) -> Duration {
+        pause.mul_f64(0.5 + web_sys::js_sys::Math::random())
+    }
+
+    /// How a connection ended.
+    enum Left {
+        /// For a reason that the portal gave.
+        For(Link),
+        /// It broke.
+        Broken,
+        /// It was never made. A browser does not tell a page what the portal answered.
+        NotLetIn,
+    }
+
+    /// Asks whether the reader may still listen.
+    async fn why_not(project: &ProjectName) -> Link {
+        match api::session::me().await {
+            Err(UiError::SignedOut) => Link::SignedOut,
+            Ok(me) if !me.projects.iter().any(|(theirs, _)| theirs == project) => Link::NotAllowed,
+            _ => Link::Lost,
+        }
+    }
+
+    /// One connection, until it ends.
     async fn listen(
         path: &str,
         link: RwSignal<Link>,
         take: &impl Fn(Frame),
         pause: &mut Duration,
-    ) -> Option<Link> {
-        let url = socket_url(path)?;
-        let mut socket = WebSocket::open(&url).ok()?;
+    ) -> Left {
+        let socket = socket_url(path).and_then(|url| WebSocket::open(&url).ok());
+        let Some(mut socket) = socket else {
+            return Left::NotLetIn;
+        };
         while matches!(socket.state(), State::Connecting) {
             sleep(Duration::from_millis(25)).await;
         }
-        if matches!(socket.state(), State::Open) {
-            link.try_set(Link::Live);
+        if !matches!(socket.state(), State::Open) {
+            return Left::NotLetIn;
         }
+        link.try_set(Link::Live);
         while let Some(message) = socket.next().await {
             match message {
                 Ok(Message::Text(text)) => {
                     *pause = FIRST_PAUSE;
                     match serde_json::from_str(&text) {
-                        Ok(Frame::End) => return Some(Link::Ended),
+                        Ok(Frame::End) => return Left::For(Link::Ended),
                         Ok(frame) => take(frame),
                         // A newer portal may say what this page does not know yet.
                         Err(error) => leptos::logging::warn!(
@@ -104,12 +139,16 @@ mod browser {
                     }
                 }
                 Ok(Message::Bytes(_)) => {}
-                Err(WebSocketError::ConnectionClose(close)) if REFUSED.contains(&close.code) => {
-                    return Some(Link::Refused);
+                Err(WebSocketError::ConnectionClose(close)) => {
+                    return match close.code {
+                        SIGNED_OUT => Left::For(Link::SignedOut),
+                        NOT_ALLOWED => Left::For(Link::NotAllowed),
+                        _ => Left::Broken,
+                    };
                 }
-                Err(_) => return None,
+                Err(_) => return Left::Broken,
             }
         }
-        None
+        Left::Broken
     }
 }

@@ -46,16 +46,17 @@ impl Watched {
     }
 
     /// What the reader may do depends on the state, and only the server decides it.
-    fn refresh(&self) {
+    pub fn refresh(&self) {
         let watched = *self;
         spawn_local(async move {
-            if let Ok(view) = api::runs::run(watched.id).await {
-                let mut last = watched.last.get_untracked();
+            let answer = api::runs::run(watched.id).await;
+            // The page may have been left meanwhile.
+            if let (Ok(view), Some(mut last)) = (answer, watched.last.try_get_untracked()) {
                 watched
                     .run
-                    .update(|run| last = fold(run, last, &view.events));
-                watched.last.set(last);
-                watched.view.set(view);
+                    .try_update(|run| last = fold(run, last, &view.events));
+                watched.last.try_set(last);
+                watched.view.try_set(view);
             }
         });
     }
@@ -68,6 +69,11 @@ impl Watched {
     /// Something of the run as it stands.
     pub fn with<T>(&self, read: impl FnOnce(&Run) -> T) -> T {
         self.run.with(read)
+    }
+
+    /// The same once, without following it.
+    pub fn with_untracked<T>(&self, read: impl FnOnce(&Run) -> T) -> T {
+        self.run.with_untracked(read)
     }
 
     /// One of its steps.

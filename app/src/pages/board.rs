@@ -1,4 +1,6 @@
 //! What runs where: the environments of a project from left to right, in the order of promotion.
+use std::time::Duration;
+
 use domain::live::Frame;
 use domain::view::{Board, Me, RunView};
 use domain::{EnvName, ProjectName};
@@ -15,6 +17,9 @@ use crate::parts::icon::Icon;
 use crate::parts::lane::LaneView;
 use crate::parts::states::{Empty, Skeleton, TroublePage};
 use crate::parts::when::Clock;
+
+/// After so long a board that could not be loaded is asked for again.
+const AGAIN: Duration = Duration::from_secs(3);
 
 /// What `/` shows.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -82,40 +87,40 @@ fn Projects(me: Me) -> impl IntoView {
 #[component]
 fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
     Clock::start(board.now);
-    let (project, title, url) = (
-        board.project.clone(),
-        board.title.clone(),
-        board.repository_url.clone(),
-    );
-    let names: Vec<EnvName> = board
-        .lanes
-        .iter()
-        .map(|lane| lane.environment.clone())
-        .collect();
-    let board = RwSignal::new(board);
+    let project = board.project.clone();
+    let shown = Shown {
+        board: RwSignal::new(board),
+        asked: StoredValue::new(0),
+        answered: StoredValue::new(0),
+    };
+    let board = shown.board;
+    let title = Memo::new(move |_| board.with(|board| board.title.clone()));
+    let url = Memo::new(move |_| board.with(|board| board.repository_url.clone()));
+    let names = Memo::new(move |_| {
+        board.with(|board| {
+            let names = board.lanes.iter().map(|lane| lane.environment.clone());
+            names.collect::<Vec<_>>()
+        })
+    });
     let link = RwSignal::new(Link::Idle);
     let of = project.clone();
     Effect::new(move || {
-        let (address, of) = (format!("/live/board?project={of}"), of.clone());
+        let address = format!("/live/board?project={of}");
         follow(
+            of.clone(),
             move || address.clone(),
             link,
             move |frame| {
                 if frame == Frame::Board {
-                    let of = of.clone();
-                    spawn_local(async move {
-                        // One that fails is made up for by the next.
-                        if let Ok(newer) = api::board::board(of).await {
-                            board.try_set(newer);
-                        }
-                    });
+                    shown.load_again();
                 }
             },
         );
     });
     let open = RwSignal::new(false);
     let wanted = RwSignal::new(None::<EnvName>);
-    let lanes = names.into_iter().filter_map(|name| {
+    let of = project.clone();
+    let lane = move |name: EnvName| {
         let first = board.with_untracked(|board| {
             board
                 .lanes
@@ -127,7 +132,7 @@ fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
             .iter()
             .find(|view| view.row.environment == name)
             .cloned();
-        let deploy = format!("/deploy/{project}/{name}");
+        let deploy = format!("/deploy/{of}/{name}");
         let (of, to) = (name.clone(), name);
         let lane = Memo::new(move |_| {
             board
@@ -144,30 +149,71 @@ fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
             wanted.set(Some(to.clone()));
             open.set(true);
         });
-        Some(view! { <LaneView lane repository_url=url.clone() deploy on_deploy loaded/> })
-    });
-    let lanes = lanes.collect_view();
-    let dialog_title = {
-        let title = title.clone();
-        Signal::derive(move || {
-            wanted
-                .get()
-                .map(|to| format!("Deploy {title} to {to}"))
-                .unwrap_or_default()
-        })
+        Some(view! { <LaneView lane repository_url=url.get_untracked() deploy on_deploy loaded/> })
     };
+    let dialog_title = Signal::derive(move || {
+        let to = wanted.get();
+        to.map(|to| format!("Deploy {} to {to}", title.get()))
+            .unwrap_or_default()
+    });
     view! {
-        <leptos_meta::Title text=title.clone()/>
+        <leptos_meta::Title text=title/>
         <div class="page-head">
-            <h1>{title.clone()}</h1>
-            <a class="muted" href=url.clone() rel="external">{repository(&url)}</a>
+            <h1>{title}</h1>
+            <a class="muted" href=url rel="external">{move || repository(&url.get())}</a>
             <LinkState link/>
         </div>
         {move || board.with(problems)}
-        <div class="lanes">{lanes}</div>
+        <div class="lanes"><For each=move || names.get() key=EnvName::clone let(name)>{lane(name)}</For></div>
         <Dialog open id="deploy-title" title=dialog_title>
             {let project = project.clone(); move || wanted.get().map(|environment| view! { <DeployPanel project=project.clone() environment/> })}
         </Dialog>
+    }
+}
+
+/// The board that is shown, and the questions for a newer one.
+#[derive(Clone, Copy)]
+struct Shown {
+    board: RwSignal<Board>,
+    asked: StoredValue<u32>,
+    /// The newest question whose answer was taken; those before it do not count any more.
+    answered: StoredValue<u32>,
+}
+
+impl Shown {
+    /// Loads the board again. Where that fails it is tried again, unless something newer came meanwhile.
+    fn load_again(self) {
+        let Some(asked) = self.asked.try_update_value(|asked| {
+            *asked += 1;
+            *asked
+        }) else {
+            return; // the page was left
+        };
+        let project = self.board.with_untracked(|board| board.project.clone());
+        spawn_local(async move {
+            let answer = api::board::board(project).await;
+            match answer {
+                Ok(newer)
+                    if self
+                        .answered
+                        .try_get_value()
+                        .is_some_and(|last| last < asked) =>
+                {
+                    self.answered.set_value(asked);
+                    self.board.set(newer);
+                }
+                // Who may not see it any more is told so by the connection.
+                Ok(_) | Err(UiError::SignedOut | UiError::Denied(_) | UiError::NotFound(_)) => {}
+                Err(_) => set_timeout(
+                    move || {
+                        if self.asked.try_get_value() == Some(asked) {
+                            self.load_again();
+                        }
+                    },
+                    AGAIN,
+                ),
+            }
+        });
     }
 }
 

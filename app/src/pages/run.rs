@@ -10,6 +10,7 @@ use crate::api;
 use crate::error::UiError;
 use crate::live::{Link, Watched, follow};
 use crate::parts::failure::FailureBox;
+use crate::parts::frame::ProjectShown;
 use crate::parts::graph::Graph;
 use crate::parts::log::{LogState, LogView};
 use crate::parts::run_head::RunHead;
@@ -45,7 +46,15 @@ async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<(RunView, LogPa
     let step = step.filter(known).unwrap_or_else(|| {
         Run::replay(view.plan.clone(), &view.events).map_or(StepId(0), |run| worth_looking_at(&run))
     });
-    let log = api::logs::log(id, step, 0).await?;
+    // Why a step failed stands at the end of its log, also on a page that cannot scroll there.
+    let failed = view
+        .steps
+        .get(step.index())
+        .is_some_and(|step| matches!(step.state, StepState::Failed { .. }));
+    let log = match failed {
+        true => api::logs::log_end(id, step).await?,
+        false => api::logs::log(id, step, 0).await?,
+    };
     Ok((view, log))
 }
 
@@ -86,16 +95,19 @@ fn RunBody(view: RunView, log: LogPage, chosen: Memo<Option<StepId>>) -> impl In
         format!("Run #{} to {}", view.row.id, view.row.environment),
     );
     let count = view.plan.steps.len();
+    let project = view.row.project.clone();
+    ProjectShown::set(project.clone());
     let watched = Watched::new(view);
     let log = LogState::new(id, log);
     let link = RwSignal::new(Link::Idle);
     let first = log.step.get_untracked();
-    // Until somebody chooses a step, the page goes along with the run.
+    // Until somebody chooses a step, or looks closer at what is shown, the page goes along with the run.
     let selected = Memo::new(move |before: Option<&StepId>| {
         let now = watched.with(worth_looking_at);
         match (chosen.get(), before) {
             (Some(step), _) if step.index() < count => step,
             (_, None) => first,
+            (_, Some(before)) if log.pinned.get() => *before,
             _ => now,
         }
     });
@@ -105,10 +117,15 @@ fn RunBody(view: RunView, log: LogPage, chosen: Memo<Option<StepId>>) -> impl In
             log.show(step);
         }
         if untrack(|| watched.state().is_final()) {
+            link.set(Link::Ended);
+            return;
+        }
+        // Only the first answer tells where the log ends: what stands before that is not sent here.
+        if !log.opened.get() {
             return;
         }
         let address = move || watched.address(Some((step, log.total.get_untracked())));
-        follow(address, link, move |frame| match frame {
+        follow(project.clone(), address, link, move |frame| match frame {
             Frame::Events { events } => watched.take(&events),
             Frame::Lines { step, lines } => log.take(step, lines),
             Frame::Board | Frame::End => {}

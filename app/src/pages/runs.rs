@@ -1,8 +1,11 @@
 //! All runs, newest first, with filters in the address.
+use std::time::Duration;
+
 use domain::run::RunState;
 use domain::view::RunPage;
 use domain::{EnvName, ProjectName, RunId};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
@@ -41,8 +44,8 @@ impl Filter {
             }
     }
 
-    /// The address of the page that begins before a run.
-    fn address(&self, before: RunId) -> String {
+    /// The address of the page that begins before a run, or of the first.
+    fn address(&self, before: Option<RunId>) -> String {
         let project = self.project.iter().map(|name| format!("project={name}"));
         let environment = self
             .environment
@@ -52,9 +55,12 @@ impl Filter {
         let parts: Vec<String> = project
             .chain(environment)
             .chain(state)
-            .chain([format!("before={before}")])
+            .chain(before.map(|run| format!("before={run}")))
             .collect();
-        format!("/runs?{}", parts.join("&"))
+        match parts.is_empty() {
+            true => "/runs".to_owned(),
+            false => format!("/runs?{}", parts.join("&")),
+        }
     }
 }
 
@@ -110,6 +116,8 @@ fn Filters(filter: Filter, projects: Vec<ProjectName>) -> impl IntoView {
         state,
         ..
     } = filter.clone();
+    let narrowed =
+        environment.is_some() || state.is_some() || (project.is_some() && projects.len() > 1);
     let states = RunState::ALL.map(|one| choice(one.as_str().to_owned(), state == Some(one)));
     let which = (projects.len() > 1).then(|| {
         let projects = projects
@@ -132,7 +140,7 @@ fn Filters(filter: Filter, projects: Vec<ProjectName>) -> impl IntoView {
                 <select name="state">{any(state.is_none())} {states.collect_view()}</select>
             </label>
             <button type="submit" class="btn">"Filter"</button>
-            {(!filter.is_empty()).then(|| view! { <a class="btn btn-quiet" href="/runs">"Show all"</a> })}
+            {narrowed.then(|| view! { <a class="btn btn-quiet" href="/runs">"Show all"</a> })}
         </Form>
     }
 }
@@ -146,31 +154,99 @@ fn any(chosen: bool) -> impl IntoView {
     view! { <option value="" selected=chosen prop:selected=chosen>"any"</option> }
 }
 
+/// A list that is looked at is loaded again this often.
+const AGAIN: Duration = Duration::from_secs(5);
+
 #[component]
 fn Runs(page: RunPage, filter: Filter) -> impl IntoView {
     Clock::start(page.now);
-    let RunPage { runs, next, .. } = page;
-    if runs.is_empty() {
-        let (title, words) = if filter.is_empty() {
-            (
-                "No run yet",
-                "Press Deploy on the board, and the first one stands here.",
-            )
-        } else {
-            ("No such run", "No run fits this filter.")
-        };
-        return view! { <Empty title><p>{words}</p></Empty> }.into_any();
+    let page = RwSignal::new(page);
+    keep_up(page, filter.clone());
+    let empty = Memo::new(move |_| page.with(|page| page.runs.is_empty()));
+    move || match empty.get() {
+        true => view! { <NoRuns filtered=!filter.is_empty()/> }.into_any(),
+        false => view! { <RunsOfPage page filter=filter.clone()/> }.into_any(),
     }
-    let several = runs.iter().any(|row| row.project != runs[0].project);
-    let older = next.map(|next| {
-        view! { <a class="btn" href=filter.address(next)>"Older " {Icon::Right.draw()}</a> }
+}
+
+/// Loads what is shown again now and then, while it is looked at: runs go on.
+fn keep_up(page: RwSignal<RunPage>, filter: Filter) {
+    Effect::new(move || {
+        let filter = filter.clone();
+        let look = move || {
+            let Filter {
+                project,
+                environment,
+                state,
+                before,
+            } = filter.clone();
+            if document().hidden() {
+                return;
+            }
+            spawn_local(async move {
+                // One that fails is made up for by the next.
+                if let Ok(newer) = api::runs::runs(project, environment, state, before).await {
+                    page.try_set(newer);
+                }
+            });
+        };
+        if let Ok(handle) = set_interval_with_handle(look, AGAIN) {
+            on_cleanup(move || handle.clear());
+        }
     });
-    let newest = filter
-        .before
-        .map(|_| view! { <a class="btn" href="/runs">{Icon::Left.draw()} "Newest"</a> });
+}
+
+#[component]
+fn NoRuns(filtered: bool) -> impl IntoView {
+    let (title, words) = match filtered {
+        false => (
+            "No run yet",
+            "Press Deploy on the board, and the first one stands here.",
+        ),
+        true => ("No such run", "No run fits this filter."),
+    };
+    view! { <Empty title><p>{words}</p></Empty> }
+}
+
+#[component]
+fn RunsOfPage(page: RwSignal<RunPage>, filter: Filter) -> impl IntoView {
+    let several = Memo::new(move |_| {
+        page.with(|page| {
+            let first = page.runs.first().map(|row| &row.project);
+            page.runs.iter().any(|row| Some(&row.project) != first)
+        })
+    });
+    let runs = Signal::derive(move || page.with(|page| page.runs.clone()));
+    let newest = filter.before.map(|_| {
+        view! { <a class="btn" href=filter.address(None)>{Icon::Left.draw()} "Newest"</a> }
+    });
+    let older = move || {
+        let next = page.with(|page| page.next)?;
+        Some(
+            view! { <a class="btn" href=filter.address(Some(next))>"Older " {Icon::Right.draw()}</a> },
+        )
+    };
     view! {
-        <div class="table-card"><RunTable runs several/></div>
+        <div class="table-card">{move || view! { <RunTable runs several=several.get()/> }}</div>
         <nav class="pages" aria-label="Pages of runs">{newest} {older}</nav>
     }
-    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_to_the_newest_keeps_the_filter() {
+        let filter = Filter {
+            environment: EnvName::parse("dev").ok(),
+            state: Some(RunState::Failed),
+            before: Some(RunId(7)),
+            ..Filter::default()
+        };
+        assert_eq!(filter.address(None), "/runs?environment=dev&state=failed");
+        let older = filter.address(Some(RunId(3)));
+        assert_eq!(older, "/runs?environment=dev&state=failed&before=3");
+        assert_eq!(Filter::default().address(None), "/runs");
+    }
 }

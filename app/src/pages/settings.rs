@@ -9,6 +9,7 @@ use crate::api;
 use crate::error::UiError;
 use crate::parts::frame::project_in_address;
 use crate::parts::icon::Icon;
+use crate::parts::sessions::SessionsCard;
 use crate::parts::states::{Empty, Skeleton, TroublePage};
 use crate::parts::when::{Clock, When};
 
@@ -39,11 +40,12 @@ pub fn SettingsPage() -> impl IntoView {
             {move || Suspend::new(async move {
                 match settings.await {
                     Ok(Some(settings)) => view! { <SettingsView settings/> }.into_any(),
-                    Ok(None) => view! { <Empty title="There is no project that you can see"><p>"Ask whoever runs this portal for a role."</p></Empty> }.into_any(),
+                    Ok(None) => view! { <h1 class="sr-only">"Settings"</h1> <Empty title="There is no project that you can see"><p>"Ask whoever runs this portal for a role."</p></Empty> }.into_any(),
                     Err(error) => view! { <TroublePage error/> }.into_any(),
                 }
             })}
         </Suspense>
+        <SessionsCard/>
     }
 }
 
@@ -73,7 +75,7 @@ fn SettingsView(settings: Settings) -> impl IntoView {
                 <Source text=manifest/>
             </section>
             <div class="settings-side">
-                <section class="card" aria-labelledby="members"><h2 id="members">"Members"</h2><Members members/></section>
+                <section class="card" aria-labelledby="members"><h2 id="members">"Signed in"</h2><Members members/></section>
                 <section class="card" aria-labelledby="rules"><h2 id="rules">"How roles are given"</h2><Rules rules/></section>
             </div>
         </div>
@@ -120,7 +122,7 @@ fn Source(text: String) -> impl IntoView {
 #[component]
 fn Members(members: Vec<Member>) -> impl IntoView {
     if members.is_empty() {
-        return view! { <p class="muted">"Nobody has signed in yet."</p> }.into_any();
+        return view! { <p class="muted">"Nobody of this project is signed in."</p> }.into_any();
     }
     let row = |member: Member| {
         view! {
@@ -132,6 +134,7 @@ fn Members(members: Vec<Member>) -> impl IntoView {
         }
     };
     view! {
+        <p class="muted">"Members with a session. Everybody else gets their role when they sign in, by the rules below."</p>
         <table class="table">
             <thead><tr><th scope="col">"Who"</th><th scope="col">"Role"</th><th scope="col">"Seen"</th></tr></thead>
             <tbody>{members.into_iter().map(row).collect_view()}</tbody>

@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use super::icon::Icon;
 use super::plan::PlanView;
 use super::states::{Skeleton, Trouble};
+use super::when::Clock;
 use crate::api::board::{Deploy, propose};
 use crate::error::UiError;
 
@@ -37,12 +38,18 @@ pub fn DeployPanel(
                 plan,
                 usual_ms,
                 behind_run,
+                supersedes,
+                now,
             }) => {
+                // In the board's dialog its clock ticks; the page of its own has none yet.
+                if use_context::<Clock>().is_none() {
+                    Clock::start(now);
+                }
                 let sha = plan.commit.sha.clone();
                 let label = format!("Deploy {} to {}", sha.short(), plan.environment);
                 let (project, environment) = (project.to_string(), environment.to_string());
                 view! {
-                    <PlanView plan=*plan usual_ms behind_run/>
+                    <PlanView plan=*plan usual_ms behind_run takes_place_of=supersedes/>
                     <ActionForm action=deploy>
                         <input type="hidden" name="project" value=project/>
                         <input type="hidden" name="environment" value=environment/>

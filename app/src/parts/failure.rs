@@ -22,7 +22,7 @@ pub fn FailureBox(
     } = failure;
     view! {
         <section class="failure" aria-label="Why it failed">
-            <p class="failure-title">{Icon::Cross.draw()} <a href=href>{step}</a> " failed"</p>
+            <p class="failure-title">{Icon::Cross.draw()} <a href=href data-noscroll="true">{step}</a> " failed"</p>
             <p class="failure-what">{what}</p>
             {(!advice.is_empty()).then(|| view! { <p><strong>"What next: "</strong>{advice}</p> })}
             {undone.map(|undone| view! { <p><strong>"What Fairlead did: "</strong>{undone}</p> })}

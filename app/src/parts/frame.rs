@@ -20,6 +20,28 @@ pub fn project_in_address() -> Memo<Option<ProjectName>> {
     })
 }
 
+/// The project of the page that is shown, where its address does not name it.
+#[derive(Clone, Copy)]
+pub struct ProjectShown(RwSignal<Option<ProjectName>>);
+
+impl ProjectShown {
+    /// Says it for as long as the caller's part of the page is there.
+    pub fn set(project: ProjectName) {
+        if let Some(Self(shown)) = use_context::<Self>() {
+            Effect::new(move || shown.set(Some(project.clone())));
+            on_cleanup(move || {
+                shown.try_set(None);
+            });
+        }
+    }
+}
+
+/// The project in the address of a deploy's page.
+fn project_in_path(path: &str) -> Option<ProjectName> {
+    let (project, _) = path.strip_prefix("/deploy/")?.split_once('/')?;
+    ProjectName::parse(project).ok()
+}
+
 /// Header, page, footer.
 #[component]
 pub fn Frame(
@@ -27,6 +49,18 @@ pub fn Frame(
     children: Children,
 ) -> impl IntoView {
     let path = use_location().pathname;
+    provide_context(ProjectShown(RwSignal::new(None)));
+    let page = NodeRef::<leptos::html::Main>::new();
+    // A browser moves the focus to a page that it loads; here the page changes without one.
+    Effect::new(move |before: Option<String>| {
+        let path = path.get();
+        if before.is_some_and(|before| before != path)
+            && let Some(page) = page.get_untracked()
+        {
+            let _ = page.focus();
+        }
+        path
+    });
     let signing_in = Memo::new(move |_| path.with(|path| path == "/sign-in"));
     let me = Resource::new(
         move || signing_in.get(),
@@ -48,14 +82,14 @@ pub fn Frame(
                 <Suspense>{move || Suspend::new(async move { me.await.map(|me| view! { <WhoAmI me/> }) })}</Suspense>
             </div>
         </header>
-        <main id="page" class="page" tabindex="-1">{children()}</main>
+        <main id="page" class="page" tabindex="-1" node_ref=page>{children()}</main>
     }
 }
 
 #[component]
 fn Navigation() -> impl IntoView {
     let path = use_location().pathname;
-    let project = project_in_address();
+    let (project, shown) = (project_in_address(), use_context::<ProjectShown>());
     let link = move |(at, word): (&'static str, &'static str)| {
         let here = move || {
             path.with(|path| {
@@ -66,7 +100,13 @@ fn Navigation() -> impl IntoView {
                 }
             })
         };
-        let href = move || match project.get() {
+        let named = move || {
+            project
+                .get()
+                .or_else(|| path.with(|path| project_in_path(path)))
+                .or_else(|| shown.and_then(|shown| shown.0.get()))
+        };
+        let href = move || match named() {
             Some(project) => format!("{at}?project={project}"),
             None => at.to_owned(),
         };

@@ -40,7 +40,7 @@ pub fn LaneView(
             <header class="lane-head">
                 <div>
                     <h2 id=heading>{name.clone()}</h2>
-                    <p class="muted">{Icon::Branch.draw()} {first.branch}</p>
+                    <p class="muted">{Icon::Branch.draw()} {move || lane.with(|lane| lane.branch.clone())}</p>
                 </div>
                 {move || lane.with(|lane| deploy_button(&lane.deploy, &name, deploy.clone(), on_deploy))}
             </header>
@@ -74,7 +74,7 @@ fn deploy_button(offer: &Offer, name: &str, href: String, open: Callback<()>) ->
             }
         };
         return view! {
-            <a class="btn btn-primary" href=href role="button" aria-label=label on:click=click>{Icon::Ship.draw()} "Deploy"</a>
+            <a class="btn btn-primary" href=href aria-label=label on:click=click>{Icon::Ship.draw()} "Deploy"</a>
         }
         .into_any();
     }
@@ -90,8 +90,16 @@ fn deploy_button(offer: &Offer, name: &str, href: String, open: Callback<()>) ->
 
 /// The branch's newest commit, and how much of it does not run here.
 fn head(lane: &Lane, repository_url: &str) -> AnyView {
+    let trouble = lane.head_trouble.clone().map(|why| {
+        view! { <p class="notice notice-warn">{Icon::Warning.draw()} <span>{why}</span></p> }
+    });
     let Some(head) = lane.head.clone() else {
-        return view! { <p class="lane-note muted">"The branch's newest commit is not known yet."</p> }.into_any();
+        let words = match &trouble {
+            Some(_) => "The branch's newest commit is not known.",
+            None => "The branch's newest commit is not known yet.",
+        };
+        return view! { <div class="lane-note"><p class="muted">{words}</p> {trouble}</div> }
+            .into_any();
     };
     let (icon, tone, words) = match lane.behind {
         Some(0) => (Icon::Check, "badge tone-ok", "Up to date".to_owned()),
@@ -112,6 +120,7 @@ fn head(lane: &Lane, repository_url: &str) -> AnyView {
         <div class="lane-note">
             <span class=tone>{icon.draw()} {words}</span>
             {(lane.behind != Some(0)).then(|| view! { <CommitLine commit=head url/> })}
+            {trouble}
         </div>
     }
     .into_any()

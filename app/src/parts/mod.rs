@@ -13,6 +13,7 @@ pub mod plan;
 pub mod progress;
 pub mod run_head;
 pub mod run_row;
+pub mod sessions;
 pub mod states;
 pub mod status;
 pub mod theme;

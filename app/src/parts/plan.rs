@@ -18,6 +18,8 @@ pub fn PlanView(
     usual_ms: Option<i64>,
     /// The run that it would wait for.
     behind_run: Option<RunId>,
+    /// The queued runs whose place it would take.
+    takes_place_of: Vec<RunId>,
 ) -> impl IntoView {
     let stages = stages(&plan);
     let Plan {
@@ -44,10 +46,24 @@ pub fn PlanView(
                     <span>"It will wait for run " <a href=format!("/runs/{run}")>"#" {run.to_string()}</a> ", which is at work there."</span>
                 </p>
             })}
+            {supersedes(&takes_place_of)}
             <h3 class="plan-head">"What will happen"</h3>
             <ol class="plan-steps">{stages.into_iter().map(|steps| view! { <Stage steps/> }).collect_view()}</ol>
         </div>
     }
+}
+
+/// The queued runs that never start when this one is asked for.
+pub fn supersedes(runs: &[RunId]) -> impl IntoView + use<> {
+    let notice = |run: &RunId| {
+        view! {
+            <p class="notice notice-warn">
+                {Icon::Warning.draw()}
+                <span>"It takes the place of run " <a href=format!("/runs/{run}")>"#" {run.to_string()}</a> ", which waits and will never start."</span>
+            </p>
+        }
+    };
+    runs.iter().map(notice).collect_view()
 }
 
 /// Steps that run side by side.

@@ -17,7 +17,7 @@ pub fn ActiveRun(
     /// The run itself, where it is here already.
     loaded: Option<RunView>,
 ) -> impl IntoView {
-    let id = row.id;
+    let (id, project) = (row.id, row.project.clone());
     let watched = RwSignal::new(loaded.map(Watched::new));
     Effect::new(move || {
         if watched.with_untracked(Option::is_none) {
@@ -37,6 +37,7 @@ pub fn ActiveRun(
                 }
             };
             follow(
+                project.clone(),
                 move || watched.address(None),
                 RwSignal::new(Link::Idle),
                 take,

@@ -9,6 +9,7 @@ use super::button::{Why, ready};
 use super::commit::CommitLine;
 use super::dialog::Dialog;
 use super::icon::Icon;
+use super::plan::supersedes;
 use super::states::Trouble;
 use super::status;
 use super::when::{Elapsed, When};
@@ -46,6 +47,13 @@ pub fn RunHead(
     let retry_of = row.retry_of.map(
         |of| view! { ", again after " <a href=format!("/runs/{of}")>"#" {of.to_string()}</a> },
     );
+    // Said once, when it ends while somebody looks.
+    let at_first = watched.with_untracked(|run| run.state);
+    let outcome = move || {
+        let state = watched.state();
+        (state != at_first && state.is_final())
+            .then(|| format!("Run #{id}: {}", status::of_run(state).word))
+    };
     let stopped_by = move || {
         watched
             .with(|run| run.cancelled_by.clone())
@@ -57,6 +65,7 @@ pub fn RunHead(
                 <h1>"Run #" {id.to_string()}</h1>
                 {move || status::of_run(watched.state()).badge()}
                 <LinkState link/>
+                <span class="sr-only" role="status">{outcome}</span>
             </div>
             <dl class="facts">
                 <div><dt>"What"</dt><dd><CommitLine commit=row.commit url=commit_url/></dd></div>
@@ -71,69 +80,148 @@ pub fn RunHead(
     }
 }
 
-/// Cancel while there is something to cancel, Retry when there is something to repeat.
+/// Cancel while there is something to cancel, Retry when there is something to repeat. Each asks first and says what it
+/// will do: in a dialog, or without JavaScript in a box that opens.
 #[component]
 fn Actions(watched: Watched, environment: String) -> impl IntoView {
-    let id = watched.id;
-    let (cancel, retry) = (ServerAction::<Cancel>::new(), ServerAction::<Retry>::new());
-    let asking = RwSignal::new(false);
-    let ended = move || watched.state().is_final();
-    let stop = move || {
-        let offer = watched.view.with(|view| view.cancel.clone());
-        let disabled = !ready(&offer) || watched.state() == RunState::Cancelling;
-        view! {
-            <button type="button" class="btn btn-danger" disabled=disabled aria-describedby="why-cancel" on:click=move |_| asking.set(true)>
-                {Icon::Stop.draw()} "Cancel"
-            </button>
-            <Why id="why-cancel".to_owned() offer/>
-        }
-    };
-    let again = move || {
-        let offer = watched.view.with(|view| view.retry.clone());
-        // A run that did all that it planned needs no second go, and no reason why not.
-        (watched.state() != RunState::Succeeded).then(|| view! { <Again id offer retry/> })
-    };
-    let trouble = move || {
-        let failed = |value: Option<Result<(), _>>| value.and_then(Result::err);
-        let error = failed(cancel.value().get())
-            .or_else(|| failed(retry.value().get().map(|answer| answer.map(|_| ()))));
-        error.map(|error| view! { <Trouble error/> })
-    };
-    Effect::new(move || {
-        if cancel.value().with(Option::is_some) {
-            asking.set(false);
-        }
-    });
+    let ended = Memo::new(move |_| watched.state().is_final());
+    let environment = StoredValue::new(environment);
     view! {
-        <div class="run-actions">{move || if ended() { again().into_any() } else { stop().into_any() }}</div>
-        {trouble}
-        <Dialog open=asking id="cancel-title" title=Signal::stored(format!("Cancel run #{id}?"))>
+        {move || match ended.get() {
+            true => view! { <Again watched environment=environment.get_value()/> }.into_any(),
+            false => view! { <Stop watched environment=environment.get_value()/> }.into_any(),
+        }}
+    }
+}
+
+#[component]
+fn Stop(watched: Watched, environment: String) -> impl IntoView {
+    let id = watched.id;
+    let cancel = ServerAction::<Cancel>::new();
+    let asking = RwSignal::new(false);
+    let offer = move || match watched.state() {
+        RunState::Cancelling => Offer::Refused {
+            why: format!("Run #{id} is being cancelled already"),
+        },
+        _ => watched.view.with(|view| view.cancel.clone()),
+    };
+    close_when_answered(asking, move || cancel.value().with(Option::is_some));
+    let words = move || {
+        view! {
             <p>
                 "It stops at its next safe point in " <strong>{environment.clone()}</strong>
                 ", and what is half done is undone: an old container that was stopped comes back."
             </p>
+        }
+    };
+    let confirm = move |keep: AnyView| {
+        let pending = cancel.pending();
+        let label = move || match pending.get() {
+            true => "Cancelling…".to_owned(),
+            false => format!("Cancel run #{id}"),
+        };
+        view! {
             <ActionForm action=cancel>
                 <input type="hidden" name="id" value=id.to_string()/>
                 <div class="dialog-buttons">
-                    <button type="button" class="btn" on:click=move |_| asking.set(false)>"Let it run"</button>
-                    <button type="submit" class="btn btn-danger" disabled=cancel.pending()>"Cancel run #" {id.to_string()}</button>
+                    {keep}
+                    <button type="submit" class="btn btn-danger" disabled=pending>{label}</button>
                 </div>
             </ActionForm>
+        }
+    };
+    let unscripted = words.clone();
+    view! {
+        <div class="run-actions">
+            {move || {
+                let offer = offer();
+                let (refused, unscripted) = (!ready(&offer), unscripted.clone());
+                view! {
+                    <button type="button" class="btn btn-danger needs-js" disabled=refused aria-describedby=refused.then_some("why-cancel") on:click=move |_| asking.set(true)>
+                        {Icon::Stop.draw()} "Cancel"
+                    </button>
+                    {(!refused).then(|| view! { <details class="no-js"><summary>"Cancel"</summary>{unscripted()} {confirm(().into_any())}</details> })}
+                    <Why id="why-cancel".to_owned() offer/>
+                }
+            }}
+        </div>
+        {move || cancel.value().get().and_then(Result::err).map(|error| view! { <Trouble error/> })}
+        <Dialog open=asking id="cancel-title" title=Signal::stored(format!("Cancel run #{id}?"))>
+            {words()}
+            {confirm(view! { <button type="button" class="btn" on:click=move |_| asking.set(false)>"Let it run"</button> }.into_any())}
         </Dialog>
     }
 }
 
 #[component]
-fn Again(id: domain::RunId, offer: Offer, retry: ServerAction<Retry>) -> impl IntoView {
-    let refused = !ready(&offer);
-    let pending = retry.pending();
+fn Again(watched: Watched, environment: String) -> impl IntoView {
+    let id = watched.id;
+    let retry = ServerAction::<Retry>::new();
+    let asking = RwSignal::new(false);
+    close_when_answered(asking, move || retry.value().with(Option::is_some));
+    let ask = move |_| {
+        // Which runs wait now is known only to the server.
+        watched.refresh();
+        asking.set(true);
+    };
+    let commit = watched
+        .view
+        .with_untracked(|view| view.row.commit.sha.short().to_owned());
+    let words = move || {
+        view! {
+            <p>
+                "A new run takes over the images of run #" {id.to_string()} " and deploys " <code>{commit.clone()}</code> " to "
+                <strong>{environment.clone()}</strong> " again, where a newer commit may run by now."
+            </p>
+            {move || watched.view.with(|view| supersedes(&view.retry_supersedes))}
+        }
+    };
+    let confirm = move |keep: AnyView| {
+        let pending = retry.pending();
+        let label = move || match pending.get() {
+            true => "Starting…".to_owned(),
+            false => format!("Retry run #{id}"),
+        };
+        view! {
+            <ActionForm action=retry>
+                <input type="hidden" name="id" value=id.to_string()/>
+                <div class="dialog-buttons">
+                    {keep}
+                    <button type="submit" class="btn btn-primary" disabled=pending>{label}</button>
+                </div>
+            </ActionForm>
+        }
+    };
+    let unscripted = words.clone();
+    // A run that did all that it planned needs no second go, and no reason why not.
+    let wanted = move || watched.state() != RunState::Succeeded;
     view! {
-        <ActionForm action=retry>
-            <input type="hidden" name="id" value=id.to_string()/>
-            <button type="submit" class="btn" disabled=move || refused || pending.get() aria-describedby="why-retry">
-                {Icon::Retry.draw()} "Retry from the failed step"
-            </button>
-        </ActionForm>
-        <Why id="why-retry".to_owned() offer/>
+        <div class="run-actions">
+            {move || wanted().then(|| {
+                let offer = watched.view.with(|view| view.retry.clone());
+                let (refused, unscripted) = (!ready(&offer), unscripted.clone());
+                view! {
+                    <button type="button" class="btn needs-js" disabled=refused aria-describedby=refused.then_some("why-retry") on:click=ask>
+                        {Icon::Retry.draw()} "Retry from the failed step"
+                    </button>
+                    {(!refused).then(|| view! { <details class="no-js"><summary>"Retry from the failed step"</summary>{unscripted()} {confirm(().into_any())}</details> })}
+                    <Why id="why-retry".to_owned() offer/>
+                }
+            })}
+        </div>
+        {move || retry.value().get().and_then(Result::err).map(|error| view! { <Trouble error/> })}
+        <Dialog open=asking id="retry-title" title=Signal::stored(format!("Retry run #{id}?"))>
+            {words()}
+            {confirm(view! { <button type="button" class="btn" on:click=move |_| asking.set(false)>"Not now"</button> }.into_any())}
+        </Dialog>
     }
+}
+
+/// Closes a dialog when its question was sent and answered.
+fn close_when_answered(asking: RwSignal<bool>, answered: impl Fn() -> bool + 'static) {
+    Effect::new(move || {
+        if answered() {
+            asking.set(false);
+        }
+    });
 }

@@ -10,7 +10,8 @@ use super::when::{Elapsed, When};
 #[component]
 pub fn RunTable(
     /// The runs, newest first.
-    runs: Vec<RunRow>,
+    #[prop(into)]
+    runs: Signal<Vec<RunRow>>,
     /// Whether they are of several projects.
     several: bool,
 ) -> impl IntoView {
@@ -28,7 +29,8 @@ pub fn RunTable(
                     <th scope="col">"Took"</th>
                 </tr>
             </thead>
-            <tbody>{runs.into_iter().map(|row| view! { <Row row several/> }).collect_view()}</tbody>
+            // A row that changed is drawn anew; the others, and the focus in them, stay.
+            <tbody><For each=move || runs.get() key=|row| (row.id, row.state, row.started, row.ended) let(row)><Row row several/></For></tbody>
         </table>
     }
 }

@@ -60,6 +60,8 @@ pub struct Lane {
     pub follows: Option<EnvName>,
     /// The branch's newest commit that the portal knows of.
     pub head: Option<Commit>,
+    /// Why that is not known, or may not be the newest any more.
+    pub head_trouble: Option<String>,
     /// How many commits of the branch do not run here yet; absent where that is not known.
     pub behind: Option<u32>,
     /// What runs, component by component.
@@ -172,6 +174,8 @@ pub struct RunView {
     pub cancel: Offer,
     /// Whether the reader may start it again from its failed step.
     pub retry: Offer,
+    /// The queued runs whose place that would take.
+    pub retry_supersedes: Vec<RunId>,
     /// How long such a run usually takes in milliseconds.
     pub usual_ms: Option<i64>,
     /// When this was read.
@@ -212,6 +216,10 @@ pub enum Proposal {
         usual_ms: Option<i64>,
         /// The run that it would wait for.
         behind_run: Option<RunId>,
+        /// The queued runs whose place it would take: they never start.
+        supersedes: Vec<RunId>,
+        /// When this was read.
+        now: Ms,
     },
     /// Nothing, because of these.
     Blocked {
@@ -237,7 +245,7 @@ pub struct Settings {
     pub manifest_since: Ms,
     /// What is wrong with the file as it is on disk now.
     pub problems: Vec<Problem>,
-    /// Who has signed in.
+    /// Who is signed in.
     pub members: Vec<Member>,
     /// How roles are given, as the server's configuration says it: who, role.
     pub rules: Vec<(String, Role)>,
@@ -245,7 +253,7 @@ pub struct Settings {
     pub now: Ms,
 }
 
-/// Somebody who has signed in.
+/// Somebody who is signed in. Roles are asked for at each sign-in, so of nobody else they are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Account.
@@ -256,4 +264,32 @@ pub struct Member {
     pub role: Role,
     /// When they were last seen.
     pub seen: Ms,
+}
+
+/// A session that lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Its number, by which it can be ended.
+    pub id: i64,
+    /// Whose.
+    pub login: Login,
+    /// When it was opened.
+    pub created: Ms,
+    /// When it was last used.
+    pub seen: Ms,
+    /// When it ends in any case.
+    pub expires: Ms,
+    /// Whether it is the one in which this is asked.
+    pub own: bool,
+}
+
+/// The sessions that somebody may end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The newest first.
+    pub rows: Vec<SessionRow>,
+    /// Whether these are everybody's, or only the reader's.
+    pub of_all: bool,
+    /// When this was read.
+    pub now: Ms,
 }

@@ -30,6 +30,10 @@ pub(crate) struct Repositories(Mutex<HashMap<ProjectName, Known>>);
 struct Known {
     asked: Option<Instant>,
     mirror: Option<Mirror>,
+    /// Whether it was fetched since it was opened.
+    fetched: bool,
+    /// Why the last fetch failed, if it did.
+    trouble: Option<String>,
     heads: HashMap<Branch, Option<Commit>>,
     between: HashMap<(Sha, Sha), Option<u32>>,
 }
@@ -60,10 +64,22 @@ impl Repositories {
     pub(crate) fn fetched(&self, project: &ProjectName) {
         self.with(project, |known| {
             known.asked = Some(Instant::now());
+            known.fetched = true;
+            known.trouble = None;
             known.heads.clear();
             known.between.retain(|_, count| count.is_some());
         });
     }
+}
+
+/// A branch's newest commit, as far as it is known.
+#[derive(Default)]
+pub(crate) struct Head {
+    pub(crate) commit: Option<Commit>,
+    /// How many commits of the branch come after what runs.
+    pub(crate) behind: Option<u32>,
+    /// Why the commit is not known, or may not be the newest any more.
+    pub(crate) trouble: Option<String>,
 }
 
 /// git's commit in the words of a plan.
@@ -120,40 +136,56 @@ impl Portal {
 
     /// The newest commit of a branch, and how many of its commits come after `running`, as of the last fetch. Nothing
     /// is known of a repository that was not opened yet; git is asked once after each fetch.
+    ///
+    /// What cannot be read must not hide what runs, so it is told beside it.
     pub(crate) async fn head(
         &self,
         manifest: &Manifest,
         branch: &Branch,
         running: Option<&Sha>,
-    ) -> Result<(Option<Commit>, Option<u32>), GitError> {
+    ) -> Head {
         let repositories = &self.parts().repositories;
-        let (mirror, head) = repositories.with(&manifest.name, |known| {
-            (known.mirror.clone(), known.heads.get(branch).cloned())
+        let (mirror, known, trouble) = repositories.with(&manifest.name, |known| {
+            let head = known.heads.get(branch).cloned();
+            (known.mirror.clone(), head, known.trouble.clone())
         });
+        let unknown = |trouble| Head {
+            trouble,
+            ..Head::default()
+        };
         let Some(mirror) = mirror else {
-            return Ok((None, None));
+            return unknown(trouble);
         };
-        let head = match head {
-            Some(head) => head,
-            None => {
-                let head = match mirror.resolve(branch.as_str()).await? {
-                    Some(sha) => Some(in_words(mirror.commit(&sha).await?)),
-                    None => None,
-                };
-                repositories.with(&manifest.name, |known| {
-                    known.heads.insert(branch.clone(), head.clone())
-                });
-                head
-            }
+        let commit = match known {
+            Some(commit) => commit,
+            None => match newest(&mirror, branch).await {
+                Ok(commit) => {
+                    repositories.with(&manifest.name, |known| {
+                        known.heads.insert(branch.clone(), commit.clone())
+                    });
+                    commit
+                }
+                Err(error) => return unknown(Some(error.to_string())),
+            },
         };
-        let behind = match (&head, running) {
-            (Some(head), Some(running)) => {
-                self.between(&manifest.name, &mirror, running, &head.sha)
+        // A mirror that was never fetched has no branch either.
+        let trouble = trouble.or_else(|| {
+            let fetched = repositories.with(&manifest.name, |known| known.fetched);
+            (commit.is_none() && fetched)
+                .then(|| format!("the repository has no branch `{branch}`; push it, or correct `branch` in the manifest"))
+        });
+        let behind = match (&commit, running) {
+            (Some(newest), Some(running)) => {
+                self.between(&manifest.name, &mirror, running, &newest.sha)
                     .await
             }
             _ => None,
         };
-        Ok((head, behind))
+        Head {
+            commit,
+            behind,
+            trouble,
+        }
     }
 
     /// How many commits `to` has that `from` has not; `None` where git does not know one of them any more.
@@ -204,6 +236,13 @@ impl Portal {
                 }
                 Err(error) => {
                     tracing::warn!(project = %manifest.name, %error, "the repository cannot be fetched");
+                    let why = error.to_string();
+                    let known = &portal.parts().repositories;
+                    let before =
+                        known.with(&manifest.name, |known| known.trouble.replace(why.clone()));
+                    if before != Some(why) {
+                        portal.parts().live.ring_board(&manifest.name);
+                    }
                 }
             }
         });
@@ -300,6 +339,13 @@ impl Portal {
             }
         }
         Ok(missing)
+    }
+}
+
+async fn newest(mirror: &Mirror, branch: &Branch) -> Result<Option<Commit>, GitError> {
+    match mirror.resolve(branch.as_str()).await? {
+        Some(sha) => Ok(Some(in_words(mirror.commit(&sha).await?))),
+        None => Ok(None),
     }
 }
 

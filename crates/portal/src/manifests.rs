@@ -1,8 +1,8 @@
 //! The projects' manifests: read from the projects folder, taken into the store when they change. A file with faults
 //! changes nothing: the last good text stays in force, and the faults are shown.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant, SystemTime};
 
 use domain::audit::{Change, Door, Origin};
@@ -32,6 +32,8 @@ pub(crate) struct InForce {
 #[derive(Default)]
 pub(crate) struct Manifests {
     in_force: RwLock<BTreeMap<ProjectName, InForce>>,
+    /// What is wrong with the files of projects that no manifest is in force of.
+    broken: RwLock<BTreeMap<ProjectName, Vec<Problem>>>,
     looked: tokio::sync::Mutex<Looked>,
 }
 
@@ -79,6 +81,11 @@ impl Portal {
                 }
             }
         }
+        self.broken().retain(|project, _| {
+            let of_project =
+                |path: &String| Path::new(path).file_stem() == Some(project.as_str().as_ref());
+            files.keys().any(of_project)
+        });
         files.retain(|path, _| !failed.contains(path));
         looked.files = files;
         Ok(())
@@ -197,10 +204,16 @@ impl Portal {
             since,
             problems: Vec::new(),
         };
+        self.broken().remove(&project);
         let held = &self.parts().manifests.in_force;
         held.write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(project, in_force);
+    }
+
+    fn broken(&self) -> RwLockWriteGuard<'_, BTreeMap<ProjectName, Vec<Problem>>> {
+        let held = &self.parts().manifests.broken;
+        held.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note_problems(&self, project: &ProjectName, path: &Path, problems: Vec<Problem>) {
@@ -209,8 +222,11 @@ impl Portal {
         }
         let held = &self.parts().manifests.in_force;
         let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(in_force) = held.get_mut(project) {
-            in_force.problems = problems;
+        match held.get_mut(project) {
+            Some(in_force) => in_force.problems = problems,
+            None => {
+                self.broken().insert(project.clone(), problems);
+            }
         }
         drop(held);
         self.parts().live.ring_board(project);
@@ -225,14 +241,19 @@ impl Portal {
             .cloned()
     }
 
-    /// Every project whose manifest is in force.
-    pub(crate) fn all_in_force(&self) -> Vec<ProjectName> {
+    /// What is wrong with the file of a project that no manifest is in force of.
+    pub(crate) fn problems_of_broken(&self, project: &ProjectName) -> Option<Vec<Problem>> {
+        self.broken().get(project).cloned()
+    }
+
+    /// Every project, also those whose file was never without a fault: their teams must find them.
+    pub(crate) fn all_projects(&self) -> Vec<ProjectName> {
         let held = &self.parts().manifests.in_force;
-        held.read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys()
-            .cloned()
-            .collect()
+        let held = held.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all: BTreeSet<ProjectName> = held.keys().cloned().collect();
+        drop(held);
+        all.extend(self.broken().keys().cloned());
+        all.into_iter().collect()
     }
 }
 

@@ -209,14 +209,20 @@ impl Store {
         row.map(TryInto::try_into).transpose()
     }
 
-    /// The sessions of somebody that live at `now`, the newest first.
-    pub async fn sessions(&self, login: &Login, now: Ms) -> Result<Vec<Session>, StoreError> {
+    /// The sessions of somebody, or of everybody, that live at `now`, the newest first.
+    pub async fn sessions(
+        &self,
+        login: Option<&Login>,
+        now: Ms,
+    ) -> Result<Vec<Session>, StoreError> {
         let rows: Vec<RawSession> = rd!(&self.main, |pool| {
-            sqlx::query_as(live_sessions!(" AND s.login = $2 ORDER BY s.id DESC"))
-                .bind(now.0)
-                .bind(login.as_str())
-                .fetch_all(pool)
-                .await?
+            sqlx::query_as(live_sessions!(
+                " AND s.login = COALESCE($2, s.login) ORDER BY s.id DESC"
+            ))
+            .bind(now.0)
+            .bind(login.map(Login::as_str))
+            .fetch_all(pool)
+            .await?
         });
         rows.into_iter().map(TryInto::try_into).collect()
     }

@@ -61,6 +61,7 @@ test('runs wait their turn, and the one at work can be watched and stopped', asy
     await expect(lane(other, 'dev')).toContainText(`Run #${second}`);
     const dialog = await askToDeploy(other, 'dev');
     await otherCommit(dialog, good);
+    await expect(dialog).toContainText(`It takes the place of run #${second}, which waits and will never start`);
     const run = await confirm(other, dialog);
     await expect(state(developer)).toHaveText('Superseded');
     await wasKept(developer);

@@ -30,7 +30,18 @@ for (const colorScheme of ['light', 'dark'] as const) {
 
   test(`the sign-in page is accessible, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });
-    for (const path of ['/sign-in', '/sign-in?error=no-role']) {
+    for (const width of [1440, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      for (const path of ['/sign-in', '/sign-in?error=no-role']) {
+        await open(page, path);
+        await isAccessible(page, `${path} at ${width} pixels`);
+      }
+    }
+  });
+
+  test(`a viewer's pages are accessible, ${colorScheme}`, async ({ as }) => {
+    const page = await as('vera', { colorScheme });
+    for (const path of ['/', '/deploy/projectmeats/dev', '/settings']) {
       await open(page, path);
       await isAccessible(page, path);
     }

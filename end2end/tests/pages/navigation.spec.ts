@@ -1,5 +1,5 @@
 // Getting about: links, back and forward, filters, and pages without JavaScript.
-import { expect, hydrated, lines, mark, open, state, step, test, wasKept } from '../support/portal';
+import { expect, hydrated, lines, mark, open, signIn, state, step, test, wasKept } from '../support/portal';
 import { runThat } from './support';
 
 test('links, back and forward work without loading pages anew', async ({ as }) => {
@@ -40,12 +40,51 @@ test('runs are filtered by the address and by the form', async ({ as }) => {
   await expect(rows.first()).toContainText('Failed');
 });
 
-test('settings show the manifest, who signed in, and how roles are given', async ({ as }) => {
+test('settings show the manifest, who is signed in, and how roles are given', async ({ as }) => {
   const page = await as('vera');
   await open(page, '/settings');
   await expect(page.locator('pre')).toContainText('[environments.dev]');
-  await expect(page.getByRole('region', { name: 'Members' })).toContainText('lena');
+  await expect(page.getByRole('region', { name: 'Signed in' })).toContainText('lena');
   await expect(page.getByRole('region', { name: 'How roles are given' })).toContainText('meats-central/leads');
+  await expect(page.getByRole('region', { name: 'Sessions' })).toContainText('This browser');
+});
+
+test('a page that comes without a load has the focus, and choosing a step leaves the page where it is', async ({ as }) => {
+  const page = await as('vera', { viewport: { width: 1440, height: 500 } });
+  await open(page, '/');
+  await page.getByRole('link', { name: 'Runs', exact: true }).click();
+  await expect(page.getByRole('heading', { name: 'Runs' })).toBeVisible();
+  await expect(page.locator('#page')).toBeFocused();
+  await page.goto(await runThat(page, 'succeeded'));
+  await hydrated(page);
+  await step(page, 'Deploy backend').scrollIntoViewIfNeeded();
+  await page.evaluate(() => window.scrollTo(0, 120));
+  const before = await page.evaluate(() => window.scrollY);
+  expect(before).toBeGreaterThan(0);
+  await step(page, 'Deploy backend').click();
+  await expect(step(page, 'Deploy backend')).toHaveAttribute('aria-current', 'step');
+  expect(await page.evaluate(() => window.scrollY)).toBe(before);
+});
+
+test('a session in another browser is listed, and ended there at once', async ({ page, browser, baseURL }) => {
+  await page.goto('/sign-in');
+  await signIn(page, 'ada');
+  await hydrated(page);
+  const context = await browser.newContext({ baseURL });
+  const other = await context.newPage();
+  await other.goto('/sign-in');
+  await signIn(other, 'ada');
+  await hydrated(other);
+  await open(page, '/settings');
+  const sessions = page.getByRole('region', { name: 'Sessions' });
+  const rows = sessions.getByRole('row').filter({ hasText: 'ada' });
+  await expect(rows.filter({ hasText: 'This browser' })).toHaveCount(1);
+  const before = await rows.count();
+  await sessions.getByRole('button', { name: /^End the session of ada/ }).first().click();
+  await expect(rows).toHaveCount(before - 1);
+  await other.goto('/runs');
+  await expect(other).toHaveURL(/\/sign-in/);
+  await context.close();
 });
 
 test('times say how long ago and, on demand, exactly when', async ({ as }) => {

@@ -43,10 +43,18 @@ pub(super) async fn plan(args: PlanArgs, out: &mut dyn Write) -> Result<(), Fail
             plan,
             usual_ms,
             behind_run,
+            supersedes,
+            ..
         } => {
             print(&plan, usual_ms, out)?;
             if let Some(run) = behind_run {
                 writeln!(out, "It would wait for run #{run}.")?;
+            }
+            for run in supersedes {
+                writeln!(
+                    out,
+                    "It would take the place of run #{run}, which never starts then."
+                )?;
             }
             Ok(())
         }

@@ -1,4 +1,5 @@
 //! Who is calling, and the gate: whoever is not signed in gets no further than the sign-in page.
+use app::error::UiError;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -9,10 +10,8 @@ use secrecy::SecretString;
 use url::form_urlencoded;
 
 use super::record::{RequestId, client_address};
+use super::refusal::{self, Asker, Form};
 use super::{Server, log_internal, sign_in};
-
-/// How the server functions say that nobody is signed in.
-const SIGNED_OUT: &str = r#"{"error":"signed-out"}"#;
 
 /// What a caller has shown, for those that stay long and are asked again.
 #[derive(Debug, Clone)]
@@ -23,9 +22,17 @@ pub(crate) enum Credential {
     Token(SecretString),
 }
 
-/// The paths that are open to everyone.
+/// The paths that are open to everyone. To come in and to leave nobody needs a role, so GitHub is not asked for it.
 pub(super) fn is_public(path: &str) -> bool {
-    matches!(path, "/sign-in" | "/auth/github" | "/auth/callback")
+    matches!(
+        path,
+        "/sign-in" | "/auth/github" | "/auth/callback" | "/auth/sign-out"
+    )
+}
+
+/// What a page that is left open asks by itself, to show what is now. It does not keep a session alive.
+fn is_asked_by_itself(path: &str) -> bool {
+    matches!(path, "/ui/board" | "/ui/run" | "/ui/runs")
 }
 
 /// Whether a program shows an API token here. Elsewhere tokens are not looked at.
@@ -71,9 +78,9 @@ pub(super) async fn identify(
             .map(Credential::Session),
     };
     let caller = match &credential {
-        Some(credential) => match identify_again(&server, credential).await {
+        Some(credential) => match who(&server, path, credential).await {
             Ok(caller) => caller,
-            Err(error) => return unknown(&request, &origin, error),
+            Err(error) => return unknown(&server, Asker::of(&request), &origin, error).await,
         },
         None => None,
     };
@@ -89,13 +96,29 @@ pub(super) async fn identify(
     next.run(request).await
 }
 
-/// Whose credential this is now.
+async fn who(
+    server: &Server,
+    path: &str,
+    credential: &Credential,
+) -> Result<Option<Caller>, Error> {
+    match credential {
+        Credential::Session(token) if is_public(path) => {
+            server.portal.last_known_caller(token).await
+        }
+        Credential::Session(token) if !is_asked_by_itself(path) => {
+            server.portal.caller_of_session(token).await
+        }
+        credential => identify_again(server, credential).await,
+    }
+}
+
+/// Whose credential this is now. It does not count as used.
 pub(crate) async fn identify_again(
     server: &Server,
     credential: &Credential,
 ) -> Result<Option<Caller>, Error> {
     match credential {
-        Credential::Session(token) => server.portal.caller_of_session(token).await,
+        Credential::Session(token) => server.portal.caller_of_idle_session(token).await,
         Credential::Token(token) => server.portal.caller_of_token(token).await,
     }
 }
@@ -110,32 +133,22 @@ fn bearer(headers: &HeaderMap) -> Option<SecretString> {
 
 /// The answer to somebody who is not signed in, in the form that the asking program understands.
 fn turned_away(request: &Request) -> Response {
-    let path = request.uri().path();
-    let wants_page = request.headers().get(header::ACCEPT).is_some_and(|accept| {
-        accept
-            .to_str()
-            .is_ok_and(|accept| accept.contains("text/html"))
-    });
-    if path.starts_with("/api/") {
-        let words = "sign in, or send an API token as `Authorization: Bearer fl_…`";
-        let mut response = crate::rest::refusal(StatusCode::UNAUTHORIZED, "signed-out", words);
-        response
-            .headers_mut()
-            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        return response;
-    }
-    if path.starts_with("/live/") {
-        return (StatusCode::UNAUTHORIZED, "sign in first\n").into_response();
-    }
-    if path.starts_with("/ui/") && !wants_page {
-        return (
-            StatusCode::UNAUTHORIZED,
-            [(header::CONTENT_TYPE, "application/json")],
-            SIGNED_OUT,
-        )
-            .into_response();
+    let asker = Asker::of(request);
+    match asker.form {
+        Form::Problem => {
+            let words = "sign in, or send an API token as `Authorization: Bearer fl_…`";
+            let mut response = crate::rest::refusal(StatusCode::UNAUTHORIZED, "signed-out", words);
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
+        }
+        Form::Words => return (StatusCode::UNAUTHORIZED, "sign in first\n").into_response(),
+        Form::Function => return refusal::function(StatusCode::UNAUTHORIZED, &UiError::SignedOut),
+        Form::Page => {}
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let path = request.uri().path();
     let asked = request
         .uri()
         .path_and_query()
@@ -152,22 +165,24 @@ fn turned_away(request: &Request) -> Response {
 }
 
 /// The answer when nobody can say who calls.
-fn unknown(request: &Request, origin: &Origin, error: Error) -> Response {
+async fn unknown(server: &Server, asker: Asker, origin: &Origin, error: Error) -> Response {
     let id = origin.request.as_deref().unwrap_or_default();
-    if request.uri().path().starts_with("/api/") {
-        return crate::rest::problem_of(error, id).into_response();
+    if asker.form == Form::Problem {
+        return crate::rest::problem_of(error, id);
     }
-    let words = match error {
+    let error = match error {
         Error::Internal(cause) => {
             log_internal(id, cause.as_ref());
-            format!(
-                "Something went wrong inside Fairlead. Whoever runs it finds the cause in its log under request {id}.\n"
-            )
+            UiError::Internal(id.to_owned())
         }
         error => {
             tracing::warn!(request = id, %error, "a caller's roles cannot be known");
-            format!("Fairlead cannot find out your roles right now: {error}\n")
+            UiError::Outside(format!(
+                "Fairlead cannot find out your roles right now: {error}. It asks again in a minute."
+            ))
         }
     };
-    (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
+    asker
+        .refuse(server, StatusCode::SERVICE_UNAVAILABLE, "outside", error)
+        .await
 }

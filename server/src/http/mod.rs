@@ -10,6 +10,7 @@ mod health;
 mod metrics;
 mod observer;
 mod record;
+mod refusal;
 mod same_origin;
 mod sign_in;
 mod site;
@@ -27,7 +28,6 @@ use leptos::config::LeptosOptions;
 use portal::{EngineHandle, Portal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use url::Url;
@@ -154,7 +154,8 @@ impl Server {
             .merge(site::files(self))
             .merge(known)
             .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
-            .layer(CatchPanicLayer::custom(record::panicked))
+            .layer(from_fn(refusal::in_form))
+            .layer(from_fn_with_state(self.clone(), refusal::panicked))
             .layer(from_fn_with_state(self.clone(), headers::secure))
             .layer(from_fn_with_state(self.clone(), record::record))
             .layer(from_fn(record::name))

@@ -1,13 +1,12 @@
 //! A request's id, its line in the server's log, and its count in the metrics. Query strings are never logged:
 //! the sign-in's carries a code.
-use std::any::Any;
 use std::net::SocketAddr;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use super::Server;
 
@@ -84,12 +83,6 @@ pub(super) fn client_address(request: &Request) -> Option<String> {
 /// Logs a fault on our side, once, under the id that its answer shows.
 pub(crate) fn log_internal(request: &str, error: &(dyn std::error::Error + 'static)) {
     tracing::error!(request, error, "a request failed");
-}
-
-/// What a panic in a handler becomes. Its message went to stderr.
-pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
-    let words = "Something went wrong inside Fairlead; the server's log has the cause.\n";
-    (StatusCode::INTERNAL_SERVER_ERROR, words).into_response()
 }
 
 #[cfg(test)]

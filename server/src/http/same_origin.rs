@@ -1,11 +1,13 @@
 //! A write and a websocket must come from our own pages: a cookie alone proves only which browser it is, not that its
 //! owner wanted this. Programs that show an API token have no browser to be tricked.
+use app::error::UiError;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use url::Url;
 
+use super::refusal::Asker;
 use super::{Server, caller};
 
 /// Refuses what other sites have made a browser send.
@@ -22,11 +24,11 @@ pub(super) async fn check(State(server): State<Server>, request: Request, next: 
     {
         return next.run(request).await;
     }
-    let words = "this request did not come from the portal's own pages; open the portal and try again there";
-    match path.starts_with("/api/") {
-        true => crate::rest::refusal(StatusCode::FORBIDDEN, "cross-site", words),
-        false => (StatusCode::FORBIDDEN, format!("{words}\n")).into_response(),
-    }
+    let words = "This request did not come from the portal's own pages. Open the portal and try again there.";
+    let error = UiError::Denied(words.to_owned());
+    Asker::of(&request)
+        .refuse(&server, StatusCode::FORBIDDEN, "cross-site", error)
+        .await
 }
 
 /// Browsers say where a request was made: in `Sec-Fetch-Site` on https and localhost, in `Origin` everywhere. A
@@ -44,11 +46,12 @@ fn is_ours(headers: &HeaderMap, public_url: &Url) -> bool {
     if origin == public_url.origin().ascii_serialization() {
         return true;
     }
-    // The address in the browser's bar, where the portal is reached by another one than its public.
+    // The address in the browser's bar, where the portal is reached by another one than its public. Of a page on http
+    // it is not known who wrote it, so it may not write to a portal on https.
     let host = text("host");
     origin
         .split_once("://")
-        .is_some_and(|(_, authority)| Some(authority) == host)
+        .is_some_and(|(scheme, authority)| scheme == public_url.scheme() && Some(authority) == host)
 }
 
 #[cfg(test)]
@@ -66,14 +69,21 @@ mod tests {
             (&[("origin", "null")], false),
             (
                 &[
-                    ("origin", "http://10.0.0.1:3000"),
+                    ("origin", "https://10.0.0.1:3000"),
                     ("host", "10.0.0.1:3000"),
                 ],
                 true,
             ),
             (
                 &[
-                    ("origin", "http://10.0.0.2:3000"),
+                    ("origin", "http://deploy.example.com"),
+                    ("host", "deploy.example.com"),
+                ],
+                false,
+            ),
+            (
+                &[
+                    ("origin", "https://10.0.0.2:3000"),
                     ("host", "10.0.0.1:3000"),
                 ],
                 false,

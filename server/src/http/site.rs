@@ -1,6 +1,7 @@
 //! The web UI: its pages and server functions by leptos, and the files that they are made of.
 use std::path::Path;
 
+use app::error::UiError;
 use app::ssr::AppState;
 use axum::Router;
 use axum::body::Body;
@@ -46,6 +47,13 @@ pub(super) fn not_a_page(
         let answer = render(request);
         async move { Ok(answer.await) }
     })
+}
+
+/// A page that only says why there is none.
+pub(super) async fn trouble(server: &Server, request: Request, error: UiError) -> Response {
+    let options = server.site.clone();
+    let shell = move || app::trouble(options.clone(), error.clone());
+    render_app_async_with_context(context(server), shell)(request).await
 }
 
 fn state(server: &Server) -> AppState {

@@ -8,10 +8,10 @@ mod wire;
 
 use std::time::Duration;
 
-use axum::Extension;
 use axum::extract::ws::{Utf8Bytes, WebSocketUpgrade};
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use domain::audit::Origin;
 use domain::live::{Cursor, Frame};
@@ -30,6 +30,8 @@ use crate::http::{Credential, Server, log_internal};
 const LOOK: Duration = Duration::from_secs(1);
 /// A board is loaded anew as a whole, so its changes are told in handfuls.
 const BOARD_PACE: Duration = Duration::from_millis(300);
+/// Without a bell it is loaded anew this often: times, other portals' runs and pushed commits ring none here.
+const BOARD_LOOK: Duration = Duration::from_secs(30);
 
 /// What is watched.
 #[derive(Debug, Clone)]
@@ -49,10 +51,26 @@ impl Subject {
 }
 
 /// A viewer who was let in.
-struct Guest {
+pub(crate) struct Guest {
     caller: Caller,
     credential: Credential,
     origin: Origin,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Guest {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, StatusCode> {
+        let known = &parts.extensions;
+        let guest = || {
+            Some(Self {
+                caller: known.get::<Option<Caller>>()?.clone()?,
+                credential: known.get::<Credential>()?.clone(),
+                origin: known.get::<Origin>()?.clone(),
+            })
+        };
+        guest().ok_or(StatusCode::UNAUTHORIZED)
+    }
 }
 
 /// `GET /live/runs/{id}?event=&step=&line=`
@@ -60,19 +78,9 @@ pub(crate) async fn run(
     State(server): State<Server>,
     Path(id): Path<RunId>,
     Query(cursor): Query<Cursor>,
-    Extension(caller): Extension<Option<Caller>>,
-    Extension(credential): Extension<Credential>,
-    Extension(origin): Extension<Origin>,
+    guest: Guest,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some(caller) = caller else {
-        return StatusCode::UNAUTHORIZED.into_response();
-    };
-    let guest = Guest {
-        caller,
-        credential,
-        origin,
-    };
     let of = server.clone();
     open(
         server,
@@ -97,26 +105,17 @@ pub(crate) struct OfProject {
 pub(crate) async fn board(
     State(server): State<Server>,
     Query(OfProject { project }): Query<OfProject>,
-    Extension(caller): Extension<Option<Caller>>,
-    Extension(credential): Extension<Credential>,
-    Extension(origin): Extension<Origin>,
+    guest: Guest,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some(caller) = caller else {
-        return StatusCode::UNAUTHORIZED.into_response();
-    };
-    let guest = Guest {
-        caller,
-        credential,
-        origin,
-    };
+    let (of, watched) = (server.clone(), project.clone());
     open(
         server,
         Subject::Board(project),
         guest,
         upgrade,
-        |mut wire, bell| async move {
-            let ending = watch_board(&mut wire, bell).await;
+        move |mut wire, bell| async move {
+            let ending = watch_board(&mut wire, &of, &watched, bell).await;
             (wire, ending)
         },
     )
@@ -221,7 +220,12 @@ async fn watch_run(
     }
 }
 
-async fn watch_board(wire: &mut Wire, mut bell: watch::Receiver<u64>) -> Ending {
+async fn watch_board(
+    wire: &mut Wire,
+    server: &Server,
+    project: &ProjectName,
+    mut bell: watch::Receiver<u64>,
+) -> Ending {
     let Some(frame) = text(&Frame::Board) else {
         return Ending::TryAgain;
     };
@@ -233,9 +237,9 @@ async fn watch_board(wire: &mut Wire, mut bell: watch::Receiver<u64>) -> Ending 
         }
         let news = async {
             tokio::time::sleep(BOARD_PACE).await;
-            if bell.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            ring(&mut bell, BOARD_LOOK).await;
+            // Nobody tells of a push: while somebody looks, the repository is asked now and then.
+            server.portal.refresh_board(project).await;
         };
         if let Err(ending) = wire.until(news).await {
             return ending;

@@ -75,7 +75,8 @@ pub(super) async fn log(
         Format::Text => ("text/plain; charset=utf-8", "txt"),
         Format::Jsonl => ("application/jsonl", "jsonl"),
     };
-    let name = format!("inline; filename=\"run-{id}-step-{step}.{ending}\"");
+    // As a page of ours it would be read with our origin's rights; and who wants it raw wants to keep it.
+    let name = format!("attachment; filename=\"run-{id}-step-{step}.{ending}\"");
     let pages = stream::try_unfold(
         (server, by.actor, after.max(0)),
         move |(server, actor, after)| async move {

@@ -10,7 +10,9 @@ mod shapes;
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi as Document, SecurityRequirement};
+use utoipa::openapi::{
+    ContentBuilder, OpenApi as Document, Ref, ResponseBuilder, SecurityRequirement,
+};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -67,9 +69,39 @@ fn described() -> OpenApiRouter<Server> {
         .routes(routes!(logs::log))
 }
 
+/// Describes what every operation with a query or a body may answer, whatever it is about.
+fn add_refusals(document: &mut Document) {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let mut add = |status: &str, words: &str| {
+                let content = ContentBuilder::new()
+                    .schema(Some(Ref::from_schema_name("Problem")))
+                    .build();
+                let refusal = ResponseBuilder::new()
+                    .description(words)
+                    .content("application/problem+json", content)
+                    .build();
+                let known = &mut operation.responses.responses;
+                known.entry(status.to_owned()).or_insert(refusal.into());
+            };
+            add("400", "The query or the body cannot be read");
+            add(
+                "500",
+                "A fault inside Fairlead; `request` says where its log has the cause",
+            );
+            add("502", "A system outside did not play its part");
+            if operation.request_body.is_some() {
+                add("413", "The body is too large");
+                add("415", "The body is not `application/json`");
+            }
+        }
+    }
+}
+
 /// The routes, and the one that describes them.
 pub(crate) fn routes(server: Server) -> Router {
-    let (routes, document) = described().split_for_parts();
+    let (routes, mut document) = described().split_for_parts();
+    add_refusals(&mut document);
     let unknown = || async {
         refusal(
             axum::http::StatusCode::NOT_FOUND,

@@ -96,7 +96,12 @@ pub(super) async fn plan(
             plan,
             usual_ms,
             behind_run,
-        } => Ok(Json(shapes::Plan::of(*plan, usual_ms, behind_run)).into_response()),
+            supersedes,
+            ..
+        } => {
+            let plan = shapes::Plan::of(*plan, usual_ms, behind_run, &supersedes);
+            Ok(Json(plan).into_response())
+        }
         Proposal::Blocked { blockers, .. } => Err(answers.refuse(Error::Blocked(blockers))),
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Environment {
     follows: Option<String>,
     /// The branch's newest commit that the portal knows of.
     head: Option<Commit>,
+    /// Why that is not known, or may not be the newest any more.
+    head_trouble: Option<String>,
     /// How many commits of the branch do not run here yet, where that is known.
     behind: Option<u32>,
     /// What runs.
@@ -144,6 +146,7 @@ impl From<Lane> for Environment {
             branch,
             follows,
             head,
+            head_trouble,
             behind,
             components,
             active,
@@ -165,6 +168,7 @@ impl From<Lane> for Environment {
             branch,
             follows: follows.map(String::from),
             head: head.map(Commit::from),
+            head_trouble,
             behind,
             components: components.collect(),
             active: active.map(Run::from),
@@ -399,6 +403,8 @@ pub(super) struct Plan {
     usual_ms: Option<i64>,
     /// The run that it would wait for.
     behind_run: Option<i64>,
+    /// The queued runs whose place it would take: they never start.
+    supersedes: Vec<i64>,
 }
 
 /// A step of a plan.
@@ -423,6 +429,7 @@ impl Plan {
         plan: domain::plan::Plan,
         usual_ms: Option<i64>,
         behind_run: Option<RunId>,
+        supersedes: &[RunId],
     ) -> Self {
         let step = |planned: PlannedStep| PlanStep {
             id: planned.id.0,
@@ -442,6 +449,7 @@ impl Plan {
             notices: plan.notices,
             usual_ms,
             behind_run: behind_run.map(|run| run.0),
+            supersedes: supersedes.iter().map(|run| run.0).collect(),
         }
     }
 }

@@ -155,6 +155,19 @@ async fn a_write_from_another_site_is_refused() {
             headers.extend_from_slice(other);
             let answer = world.send(request(Method::POST, path, &headers, run)).await;
             assert_eq!(answer.status(), StatusCode::FORBIDDEN, "{path} {other:?}");
+            let kind = answer.headers()["content-type"]
+                .to_str()
+                .unwrap()
+                .to_owned();
+            let said = text(answer).await;
+            assert!(said.contains("own pages"), "{path}: {said}");
+            match path {
+                "/ui/deploy" => assert!(said.starts_with(r#"{"error":"denied""#), "{said}"),
+                "/auth/sign-out" => {
+                    assert!(kind.starts_with("text/html") && said.contains("Back to the board"))
+                }
+                _ => assert_eq!(kind, "application/problem+json"),
+            }
         }
     }
     // Nothing was done, and the session still lives.
@@ -198,6 +211,7 @@ async fn a_body_has_a_limit() {
         .post("/api/v1/runs", &[("authorization", &bearer)], &large)
         .await;
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(json(answer).await["type"], "/problems/too-large");
     let none = request(
         Method::POST,
         "/api/v1/runs",

@@ -11,6 +11,7 @@ mod cli;
 mod headers;
 mod health;
 mod live;
+mod pages;
 mod rest;
 mod sign_in;
 mod world;

@@ -153,6 +153,16 @@ async fn what_is_refused_says_why() {
         .await;
     let no_json = world.post("/api/v1/runs", &lead, "project=shop").await;
     let no_query = world.get("/api/v1/runs?state=sleeping", &lead).await;
+    let too_long = world
+        .post(
+            "/api/v1/runs",
+            &lead,
+            &format!(
+                r#"{{"project":"shop","environment":"dev","reason":"{}"}}"#,
+                "é".repeat(501)
+            ),
+        )
+        .await;
     for (answer, status, kind, words) in [
         (
             denied,
@@ -180,6 +190,12 @@ async fn what_is_refused_says_why() {
             "Failed to parse the request body as JSON",
         ),
         (no_query, 400, "invalid", "sleeping"),
+        (
+            too_long,
+            422,
+            "invalid",
+            "the reason has 501 characters; say it in 500 at most",
+        ),
     ] {
         assert_eq!(answer.status().as_u16(), status, "{words}");
         assert_eq!(
@@ -261,6 +277,14 @@ async fn the_document_describes_every_operation() {
             .send(crate::world::request(other, path, &token, ""))
             .await;
         assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(answer.headers().contains_key("allow"), "{path}");
+        let problem = json(answer).await;
+        assert_eq!(problem["type"], "/problems/method-not-allowed", "{path}");
+    }
+    let refusals = &document["paths"]["/api/v1/runs"]["post"]["responses"];
+    for status in ["400", "409", "413", "415", "422"] {
+        let kind = &refusals[status]["content"]["application/problem+json"];
+        assert!(kind.is_object(), "{status}: {refusals}");
     }
 }
 
@@ -300,6 +324,8 @@ async fn a_log_is_given_as_text_or_as_json_lines() {
             .get(&format!("/api/v1/runs/{run}/steps/1/log{query}"), &headers)
             .await;
         assert_eq!(answer.status(), StatusCode::OK);
+        let kept = answer.headers()["content-disposition"].to_str().unwrap();
+        assert!(kept.starts_with("attachment; "), "{kept}");
         let kind = answer.headers()["content-type"]
             .to_str()
             .unwrap()

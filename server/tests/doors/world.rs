@@ -26,12 +26,13 @@ pub struct World {
     pub portal: Portal,
     pub dir: TempDir,
     pub github_url: String,
-    _github: lab::serving::Serving,
+    /// Dropping it takes GitHub down.
+    pub github: Option<lab::serving::Serving>,
 }
 
 pub const PUBLIC: &str = "http://localhost:3000";
 
-const MANIFEST: &str = r#"
+pub const MANIFEST: &str = r#"
 name = "shop"
 title = "The shop"
 repository = "meats-central/shop"
@@ -122,18 +123,47 @@ impl World {
         write(&path, &fixed(public_url, &github_url));
         let config = Config::load(&path).unwrap();
         let portal = Portal::open(config.portal().await.unwrap()).await.unwrap();
-        let site = leptos::config::LeptosOptions::builder()
-            .output_name("fairlead")
-            .site_root(dir.path().join("site").to_str().unwrap())
-            .build();
-        let server = Server::new(&config, portal.clone(), site);
+        let server = Server::new(&config, portal.clone(), site(&dir));
         Self {
             router: server.router(),
             server,
             portal,
             dir,
             github_url,
-            _github: github,
+            github: Some(github),
+        }
+    }
+
+    /// The same portal after a restart, with what stands in its configuration by now.
+    pub async fn again(self) -> Self {
+        let Self {
+            dir,
+            github_url,
+            github,
+            ..
+        } = self;
+        let config = Config::load(&dir.path().join("fairlead.toml")).unwrap();
+        let portal = Portal::open_beside(config.portal().await.unwrap())
+            .await
+            .unwrap();
+        let server = Server::new(&config, portal.clone(), site(&dir));
+        Self {
+            router: server.router(),
+            server,
+            portal,
+            dir,
+            github_url,
+            github,
+        }
+    }
+
+    /// Lets every session be one that GitHub was last asked about two hours ago.
+    pub async fn make_sessions_old(&self) {
+        let store = self.store().await;
+        for session in store.sessions(None, now()).await.unwrap() {
+            let checked = Ms(now().0 - 2 * 3_600_000);
+            let noted = store.recheck_session(session.id, &session.memberships, checked);
+            noted.await.unwrap();
         }
     }
 
@@ -228,6 +258,13 @@ impl World {
             .await
             .unwrap()
     }
+}
+
+fn site(dir: &TempDir) -> leptos::config::LeptosOptions {
+    leptos::config::LeptosOptions::builder()
+        .output_name("fairlead")
+        .site_root(dir.path().join("site").to_str().unwrap())
+        .build()
 }
 
 pub fn request(method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {

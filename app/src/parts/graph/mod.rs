@@ -87,7 +87,7 @@ fn Node(watched: Watched, step: PlannedStep, selected: Signal<Option<StepId>>) -
     let now = Memo::new(move |_| watched.step(id));
     let current = move || (selected.get() == Some(id)).then_some("step");
     view! {
-        <a class="node" href=format!("/runs/{}?step={id}", watched.id) aria-current=current
+        <a class="node" data-noscroll="true" href=format!("/runs/{}?step={id}", watched.id) aria-current=current
             data-state=move || now.get().map(|step| step.state.as_str())>
             <span class="node-title">{step.step.title()}</span>
             {move || now.get().map(|step| status::of_step(&step.state).icon_only())}

@@ -19,6 +19,8 @@ pub struct Style {
     dim: bool,
     italic: bool,
     underline: bool,
+    reverse: bool,
+    strike: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,14 +36,23 @@ impl Style {
     /// The classes, parted by spaces; style/log.css has them.
     pub fn class(self) -> String {
         let mut classes: Vec<String> = Vec::new();
-        match self.front {
+        // Of letters and ground that change places the new ground is what catches the eye; its letters are made to be
+        // readable on it.
+        let (front, back) = match self.reverse {
+            true => (Colour::Plain, self.front),
+            false => (self.front, self.back),
+        };
+        if self.reverse && back == Colour::Plain {
+            classes.push("av".to_owned());
+        }
+        match front {
             Colour::Plain => {}
             Colour::Named(n) => classes.push(format!("a{n}")),
             Colour::Rgb([r, g, b]) => {
                 classes.push(format!("ax r{} g{} b{}", r / 17, g / 17, b / 17))
             }
         }
-        match self.back {
+        match back {
             Colour::Plain => {}
             Colour::Named(n) => classes.push(format!("h{n}")),
             Colour::Rgb([r, g, b]) => {
@@ -53,6 +64,7 @@ impl Style {
             (self.dim, "ad"),
             (self.italic, "ai"),
             (self.underline, "au"),
+            (self.strike, "as"),
         ];
         classes.extend(
             flags
@@ -74,9 +86,13 @@ impl Style {
                 2 => self.dim = true,
                 3 => self.italic = true,
                 4 => self.underline = true,
+                7 => self.reverse = true,
+                9 => self.strike = true,
                 22 => (self.bold, self.dim) = (false, false),
                 23 => self.italic = false,
                 24 => self.underline = false,
+                27 => self.reverse = false,
+                29 => self.strike = false,
                 n @ 30..=37 => self.front = Colour::Named((n - 30) as u8),
                 n @ 40..=47 => self.back = Colour::Named((n - 40) as u8),
                 n @ 90..=97 => self.front = Colour::Named((n - 90 + 8) as u8),
@@ -227,6 +243,9 @@ mod tests {
                 "true<ax r15 g7 b0> both<ax r15 g7 b0 ai au>",
             ),
             ("\x1b[2mdim\x1b[m end", "dim<ad> end<>"),
+            ("\x1b[7mturned\x1b[27m back", "turned<av> back<>"),
+            ("\x1b[7;31;44mturned", "turned<h1>"),
+            ("\x1b[4;9mgone\x1b[29m left", "gone<au as> left<au>"),
         ] {
             assert_eq!(look(line), expected, "{line:?}");
         }

@@ -26,20 +26,23 @@ fn Row(state: LogState, line: LogLine) -> impl IntoView {
         stream,
         text,
     } = line;
-    let stream = match stream {
-        Stream::Out => None,
-        Stream::Err => Some("err"),
-        Stream::Portal => Some("portal"),
+    // A sign and a word for those who do not see the colour at the line's edge.
+    let (stream, sign, word) = match stream {
+        Stream::Out => (None, "", None),
+        Stream::Err => (Some("err"), "!", Some("Standard error: ")),
+        Stream::Portal => (Some("portal"), "›", Some("Fairlead: ")),
     };
     let choose = move |event: leptos::ev::MouseEvent| {
         event.prevent_default();
-        state.target.set(Some(n));
+        state.choose(n);
         crate::browser::replace_address(&state.permalink(n));
     };
     view! {
         <div class="line" class:line-target=move || state.target.get() == Some(n) id=format!("L{n}") data-stream=stream>
-            <a class="line-n" href=format!("#L{n}") on:click=choose tabindex="-1" aria-label=format!("Link to line {n}")>{n}</a>
+            <a class="line-n" tabindex=move || if state.tab_stop.get() == n { "0" } else { "-1" } href=format!("#L{n}") on:click=choose aria-label=format!("Link to line {n}")>{n}</a>
             <time class="line-t" datetime=at.rfc3339()>{at.time_of_day()}</time>
+            <span class="line-s" aria-hidden="true">{sign}</span>
+            {word.map(|word| view! { <span class="sr-only">{word}</span> })}
             <Text state text/>
         </div>
     }

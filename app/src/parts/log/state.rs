@@ -22,6 +22,14 @@ pub struct LogState {
     pub changed: RwSignal<u32>,
     /// How many lines the whole log has.
     pub total: RwSignal<i64>,
+    /// Whether the first answer about this step is here, or why it is not.
+    pub opened: RwSignal<bool>,
+    /// The first line of the first page: a page without JavaScript shows from there on.
+    pub begins: i64,
+    /// Whether the reader looks at something in this step, so that the page must not go on to the next.
+    pub pinned: RwSignal<bool>,
+    /// The line whose link the keyboard reaches.
+    pub tab_stop: RwSignal<i64>,
     /// Whether the view stays at the end while lines arrive.
     pub following: RwSignal<bool>,
     /// How many lines there were when the reader left the end.
@@ -50,6 +58,7 @@ impl LogState {
     /// Begins with the first page.
     pub fn new(run: RunId, first: LogPage) -> Self {
         let mut lines = Lines::default();
+        let begins = first.lines.first().map_or(1, |line| line.n);
         lines.put(first.lines, first.total);
         let total = RwSignal::new(lines.total());
         Self {
@@ -59,6 +68,10 @@ impl LogState {
             fetching: StoredValue::new(false),
             changed: RwSignal::new(0),
             total,
+            opened: RwSignal::new(true),
+            begins,
+            pinned: RwSignal::new(false),
+            tab_stop: RwSignal::new(begins),
             following: RwSignal::new(false),
             left_at: RwSignal::new(0),
             wrap: RwSignal::new(false),
@@ -79,11 +92,37 @@ impl LogState {
         self.lines.set_value(Lines::default());
         self.fetching.set_value(false);
         self.total.set(0);
+        self.opened.set(false);
+        self.trouble.set(None);
+        self.pinned.set(false);
         self.following.set(false);
         self.target.set(None);
         self.forget_search();
         self.changed.update(|changed| *changed += 1);
         self.fetch(0);
+    }
+
+    /// Asks again for what could not be fetched.
+    pub fn try_again(&self) {
+        self.trouble.set(None);
+        match self.total.get_untracked() {
+            0 => self.fetch(0),
+            _ => self.changed.update(|changed| *changed += 1),
+        }
+    }
+
+    /// Goes along with the end again.
+    pub fn follow(&self) {
+        self.target.set(None);
+        self.pinned.set(false);
+        self.following.set(true);
+    }
+
+    /// Holds the view: the reader looks at something that stands still.
+    pub fn hold(&self) {
+        self.pinned.set(true);
+        self.following.set(false);
+        self.left_at.set(self.total.get_untracked());
     }
 
     /// The line with this number, if it is here.
@@ -131,6 +170,7 @@ impl LogState {
                 return; // another step is shown by now, or the page was left
             }
             state.fetching.set_value(false);
+            state.opened.set(true);
             match answer {
                 Ok(page) => {
                     state.trouble.set(None);
@@ -159,7 +199,9 @@ impl LogState {
         let (state, step) = (*self, self.step.get_untracked());
         spawn_local(async move {
             let answer = api::logs::search_log(state.run, step, text.clone()).await;
-            if state.step.try_get_untracked() != Some(step) || state.query.get_untracked() != text {
+            if state.step.try_get_untracked() != Some(step)
+                || state.query.try_get_untracked().as_ref() != Some(&text)
+            {
                 return;
             }
             match answer {
@@ -206,7 +248,11 @@ impl LogState {
     pub fn first_error(&self) {
         let (state, step) = (*self, self.step.get_untracked());
         spawn_local(async move {
-            match api::logs::first_error(state.run, step).await {
+            let answer = api::logs::first_error(state.run, step).await;
+            if state.step.try_get_untracked() != Some(step) {
+                return;
+            }
+            match answer {
                 Ok(Some(line)) => {
                     state
                         .note
@@ -221,10 +267,15 @@ impl LogState {
 
     /// Brings a line into sight and marks it.
     pub fn go_to(&self, line: i64) {
-        self.following.set(false);
-        self.left_at.set(self.total.get_untracked());
+        self.hold();
         self.target.set(Some(line));
         self.jump.set(Some(line));
+    }
+
+    /// Marks a line that is in sight.
+    pub fn choose(&self, line: i64) {
+        self.hold();
+        self.target.set(Some(line));
     }
 
     /// The address of a line.

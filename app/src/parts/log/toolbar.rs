@@ -31,6 +31,11 @@ pub fn Toolbar(
         }
     };
     let nothing = move || state.hits.with(Vec::is_empty);
+    let why = move || match (nothing(), state.query.with(String::is_empty)) {
+        (false, _) => "",
+        (true, true) => "Search for something first",
+        (true, false) => "The search found no line",
+    };
     let place = move || {
         let count = state.hits.with(Vec::len);
         if count > 1 {
@@ -52,12 +57,13 @@ pub fn Toolbar(
                 {Icon::Search.draw()}
                 <input id="log-search" type="search" placeholder="Search" autocomplete="off" node_ref=field on:keydown=back/>
                 <span class="log-found muted" role="status">{place}</span>
-                <button type="button" class="icon-btn" aria-label="Previous hit" disabled=nothing on:click=move |_| state.next_hit(-1)>
+                <button type="button" class="icon-btn" aria-label="Previous hit" title=why aria-describedby="log-search-why" disabled=nothing on:click=move |_| state.next_hit(-1)>
                     {Icon::Up.draw()}
                 </button>
-                <button type="button" class="icon-btn" aria-label="Next hit" disabled=nothing on:click=move |_| state.next_hit(1)>
+                <button type="button" class="icon-btn" aria-label="Next hit" title=why aria-describedby="log-search-why" disabled=nothing on:click=move |_| state.next_hit(1)>
                     {Icon::Down.draw()}
                 </button>
+                <span id="log-search-why" class="sr-only">{why}</span>
             </form>
             <div class="log-buttons">
                 <button type="button" class="btn btn-small needs-js" on:click=move |_| state.first_error()>
@@ -65,7 +71,7 @@ pub fn Toolbar(
                 </button>
                 <Toggle on=state.times icon=Icon::Clock word="Times"/>
                 <Toggle on=state.wrap icon=Icon::Wrap word="Wrap"/>
-                <a class="btn btn-small" href=raw rel="external" target="_blank">{Icon::Download.draw()} "Raw"</a>
+                <a class="btn btn-small" href=raw rel="external">{Icon::Download.draw()} "Raw"</a>
             </div>
         </div>
     }

@@ -56,19 +56,45 @@ pub fn LogView(
             .collect::<Vec<_>>()
     };
     let field = NodeRef::<html::Input>::new();
-    let keys = move |event: KeyboardEvent| {
-        if event.key() == "/" && !event.ctrl_key() && !event.meta_key() {
+    let keys = move |event: KeyboardEvent| match event.key().as_str() {
+        "/" if !event.ctrl_key() && !event.meta_key() => {
             event.prevent_default();
             if let Some(field) = field.get_untracked() {
                 let _ = field.focus();
             }
         }
+        "ArrowDown" => walk(&event, 1),
+        "ArrowUp" => walk(&event, -1),
+        _ => {}
     };
-    let more = move || state.total.get() > PAGE;
+    // As the server writes it; a page with scripts never shows it.
+    let (first, last) = range.get_untracked();
+    let more = (state.total.get_untracked() > last - first + 1).then(|| {
+        let words = match first {
+            1 => format!("the first {last} lines"),
+            first => format!("the last {} lines", last - first + 1),
+        };
+        view! { <p class="no-js log-empty">"Without JavaScript this page shows " {words} "; the raw log has all."</p> }
+    });
+    let nothing = move || {
+        let words = match (
+            state.total.get(),
+            state.opened.get(),
+            state.trouble.with(Option::is_some),
+        ) {
+            (1.., ..) | (0, true, true) => return None,
+            (_, false, _) => "Loading the log…".to_owned(),
+            _ => empty.get(),
+        };
+        Some(view! { <p class="log-empty">{words}</p> })
+    };
     view! {
         <section class="log" class:log-wrap=move || state.wrap.get() class:log-times=move || state.times.get() aria-label="Log">
             <Toolbar state title field/>
-            {move || state.trouble.get().map(|error| view! { <Trouble error/> })}
+            {move || state.trouble.get().map(|error| view! {
+                <Trouble error/>
+                <p><button type="button" class="btn" on:click=move |_| state.try_again()>{Icon::Retry.draw()} "Try again"</button></p>
+            })}
             <div class="log-scroll" node_ref=frame.scroller tabindex="0" role="log" aria-live="off" aria-label=move || format!("Log of {}", title.get())
                 on:scroll=move |_| frame.scrolled() on:keydown=keys>
                 <div class="log-spacer" node_ref=frame.spacer>
@@ -76,14 +102,10 @@ pub fn LogView(
                         <For each=rows key=|row| *row let((n, _))>{row(state, n)}</For>
                     </div>
                 </div>
-                {move || (state.total.get() == 0).then(|| view! { <p class="log-empty">{empty}</p> })}
+                {nothing}
             </div>
             <Pill frame/>
-            {move || more().then(|| view! {
-                <p class="no-js log-empty">
-                    "Without JavaScript this page shows the first " {PAGE} " lines; the raw log has all."
-                </p>
-            })}
+            {more}
         </section>
     }
 }
@@ -103,7 +125,7 @@ fn Pill(frame: Frame) -> impl IntoView {
             new => format!("{} new lines", thousands(new)),
         };
         Some(view! {
-            <button type="button" class="log-pill needs-js" on:click=move |_| state.following.set(true)>
+            <button type="button" class="log-pill needs-js" on:click=move |_| state.follow()>
                 {Icon::Down.draw()} {words}
             </button>
         })
@@ -140,7 +162,13 @@ impl Frame {
                 total,
                 view_px: 0.0,
                 ..
-            } => (1, total.min(PAGE)),
+            } => {
+                let first = self.state.begins;
+                (
+                    first,
+                    total.min(first - 1 + if first == 1 { PAGE } else { 2 * PAGE }),
+                )
+            }
             Window { total, .. } if total <= WHOLE => (1, total),
             window => window.lines(),
         }
@@ -149,10 +177,18 @@ impl Frame {
     /// Effects of the browser: measure, fetch what is in sight, put the block in its place, follow, jump.
     fn keep_up(self, range: Memo<(i64, i64)>) {
         let state = self.state;
-        Effect::new(move || {
+        Effect::new(move |before: Option<()>| {
             state.step.track(); // another step begins anew
             self.measure();
-            match crate::browser::line_in_address() {
+            if !state.opened.get() {
+                return; // it begins with its first answer
+            }
+            // The address may still be that of the step before, whose line is none of this one's.
+            let line = match before {
+                None => crate::browser::line_in_address(),
+                Some(()) => None,
+            };
+            match line {
                 Some(line) => state.go_to(line),
                 None => {
                     state.following.set(self.live.get_untracked());
@@ -162,6 +198,14 @@ impl Frame {
                     }
                 }
             }
+        });
+        Effect::new(move || {
+            let (first, last) = range.get();
+            let target = state
+                .target
+                .get()
+                .filter(|line| (first..=last).contains(line));
+            state.tab_stop.set(target.unwrap_or(first));
         });
         let resized = window_event_listener(leptos::ev::resize, move |_| self.measure());
         on_cleanup(move || resized.remove());
@@ -190,7 +234,7 @@ impl Frame {
                 state.jump.set(None);
                 request_animation_frame(move || {
                     self.scroll_to(line);
-                    if let Some(scroller) = self.scroller.get_untracked() {
+                    if let Some(scroller) = self.scroller() {
                         crate::browser::bring_into_view(&scroller);
                     }
                 });
@@ -199,31 +243,40 @@ impl Frame {
     }
 
     fn measure(self) {
-        if let Some(scroller) = self.scroller.get_untracked() {
+        if let Some(scroller) = self.scroller() {
             let seen = (
                 f64::from(scroller.scroll_top()),
                 f64::from(scroller.client_height()),
             );
-            if self.seen.get_untracked() != seen {
+            if self
+                .seen
+                .try_get_untracked()
+                .is_some_and(|before| before != seen)
+            {
                 self.seen.set(seen);
             }
         }
     }
 
+    /// The scrolled element. What was planned for the next picture may come when the page was left.
+    fn scroller(self) -> Option<web_sys::HtmlDivElement> {
+        self.scroller.try_get_untracked().flatten()
+    }
+
     fn scrolled(self) {
         let (before, _) = self.seen.get_untracked();
         self.measure();
-        let Some(scroller) = self.scroller.get_untracked() else {
+        let Some(scroller) = self.scroller() else {
             return;
         };
         let end = scroller.scroll_top() + scroller.client_height()
             >= scroller.scroll_height() - 2 * LINE_PX as i32;
         let following = self.state.following.get_untracked();
+        let chosen = self.state.target.with_untracked(Option::is_some);
         if following && f64::from(scroller.scroll_top()) < before && !end {
-            self.state.left_at.set(self.state.total.get_untracked());
-            self.state.following.set(false);
-        } else if !following && end && self.live.get_untracked() {
-            self.state.following.set(true);
+            self.state.hold();
+        } else if !following && !chosen && end && self.live.get_untracked() {
+            self.state.follow();
         }
     }
 
@@ -231,8 +284,11 @@ impl Frame {
     fn place(self, window: Window, first: i64) {
         // The view grows with a short log.
         self.measure();
-        let (Some(spacer), Some(block)) = (self.spacer.get_untracked(), self.block.get_untracked())
-        else {
+        let (spacer, block) = (
+            self.spacer.try_get_untracked(),
+            self.block.try_get_untracked(),
+        );
+        let (Some(spacer), Some(block)) = (spacer.flatten(), block.flatten()) else {
             return;
         };
         if window.total <= WHOLE || window.view_px == 0.0 {
@@ -261,10 +317,8 @@ impl Frame {
 
     fn scroll_to_end(self) {
         // The reader may have looked back since this was planned.
-        if let Some(scroller) = self
-            .scroller
-            .get_untracked()
-            .filter(|_| self.state.following.get_untracked())
+        if let (Some(scroller), Some(true)) =
+            (self.scroller(), self.state.following.try_get_untracked())
         {
             scroller.set_scroll_top(scroller.scroll_height());
             self.measure();
@@ -273,7 +327,7 @@ impl Frame {
 
     /// Scrolls the log to a line, or to its last one.
     fn scroll_to(self, line: i64) {
-        let Some(scroller) = self.scroller.get_untracked() else {
+        let Some(scroller) = self.scroller() else {
             return;
         };
         let window = untrack(|| self.window());
@@ -286,6 +340,22 @@ impl Frame {
         };
         scroller.set_scroll_top(to.round() as i32);
         self.measure();
+    }
+}
+
+/// Goes with the arrow keys from the link of one line to that of the next.
+fn walk(event: &KeyboardEvent, by: i64) {
+    let from = event
+        .target()
+        .and_then(|target| target.dyn_into::<HtmlElement>().ok())
+        .and_then(|link| link.parent_element()?.id().strip_prefix('L')?.parse().ok());
+    let Some(line): Option<i64> = from else {
+        return; // the whole log has the focus, and scrolls
+    };
+    let link = element_of(line + by).and_then(|row| row.query_selector("a").ok().flatten());
+    if let Some(link) = link.and_then(|link| link.dyn_into::<HtmlElement>().ok()) {
+        event.prevent_default();
+        let _ = link.focus();
     }
 }
 

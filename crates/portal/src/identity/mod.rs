@@ -47,7 +47,7 @@ impl Portal {
 
     /// The projects in which the actor has a role, with that role.
     fn roles_by_project(&self, actor: &Actor) -> Vec<(ProjectName, domain::policy::Role)> {
-        let projects = self.all_in_force().into_iter();
+        let projects = self.all_projects().into_iter();
         projects
             .filter_map(|project| actor.role_in(&project).map(|role| (project, role)))
             .collect()

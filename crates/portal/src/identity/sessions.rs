@@ -32,20 +32,46 @@ const TOUCH_MS: i64 = 60_000;
 
 /// When the roles of each session were last asked for.
 #[derive(Default)]
-pub(crate) struct Rechecks(Mutex<HashMap<SessionId, Instant>>);
+pub(crate) struct Rechecks(Mutex<HashMap<SessionId, Asked>>);
+
+struct Asked {
+    at: Instant,
+    /// Why there was no answer, once that is known.
+    failure: Option<String>,
+}
 
 impl Rechecks {
+    fn with<T>(&self, look: impl FnOnce(&mut HashMap<SessionId, Asked>) -> T) -> T {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, asked| asked.at.elapsed() < RETRY);
+        look(&mut asked)
+    }
+
     /// True once per [`RETRY`] and session: whoever hears it asks.
     fn is_due(&self, session: SessionId) -> bool {
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.retain(|_, at| at.elapsed() < RETRY);
-        match asked.entry(session) {
+        self.with(|asked| match asked.entry(session) {
             Entry::Occupied(_) => false,
             Entry::Vacant(free) => {
-                free.insert(Instant::now());
+                free.insert(Asked {
+                    at: Instant::now(),
+                    failure: None,
+                });
                 true
             }
-        }
+        })
+    }
+
+    /// Why the last question had no answer, for a [`RETRY`].
+    fn failure(&self, session: SessionId) -> Option<String> {
+        self.with(|asked| asked.get(&session)?.failure.clone())
+    }
+
+    fn failed(&self, session: SessionId, why: &Error) {
+        let asked = Asked {
+            at: Instant::now(),
+            failure: Some(why.to_string()),
+        };
+        self.with(|all| all.insert(session, asked));
     }
 }
 
@@ -154,21 +180,57 @@ impl Portal {
         Ok(())
     }
 
-    /// Whose session this token opens, if it lives. Roles that have become old are asked for again.
+    /// Whose session this token opens, if it lives; it counts as used. Roles that have become old are asked for again.
     pub async fn caller_of_session(&self, token: &SecretString) -> Result<Option<Caller>, Error> {
-        let store = &self.parts().store;
         let at = now();
+        let Some(session) = self.checked_session(token, at).await? else {
+            return Ok(None);
+        };
+        if at.since(session.seen) > TOUCH_MS {
+            self.parts().store.touch_session(session.id, at).await?;
+        }
+        Ok(self.caller(session))
+    }
+
+    /// The same for what a page asks by itself: one that is only left open must not keep its session alive.
+    pub async fn caller_of_idle_session(
+        &self,
+        token: &SecretString,
+    ) -> Result<Option<Caller>, Error> {
+        let session = self.checked_session(token, now()).await?;
+        Ok(session.and_then(|session| self.caller(session)))
+    }
+
+    /// The same by the roles that were known last: GitHub is not asked, so this is for what needs no role.
+    pub async fn last_known_caller(&self, token: &SecretString) -> Result<Option<Caller>, Error> {
+        let store = &self.parts().store;
+        let session = store.session(&TokenHash::of(token), now()).await?;
+        Ok(session.and_then(|session| self.caller(session)))
+    }
+
+    async fn checked_session(
+        &self,
+        token: &SecretString,
+        at: Ms,
+    ) -> Result<Option<Session>, Error> {
+        let store = &self.parts().store;
         let Some(mut session) = store.session(&TokenHash::of(token), at).await? else {
             return Ok(None);
         };
         let age = at.since(session.checked);
         let rechecks = &self.parts().rechecks;
-        if age > GRACE_MS || (age > RECHECK_MS && rechecks.is_due(session.id)) {
+        if age > GRACE_MS {
+            if let Some(why) = rechecks.failure(session.id) {
+                return Err(Error::Outside(why));
+            }
+            self.recheck(&mut session, at).await?;
+        } else if age > RECHECK_MS && rechecks.is_due(session.id) {
             self.recheck(&mut session, at).await?;
         }
-        if at.since(session.seen) > TOUCH_MS {
-            store.touch_session(session.id, at).await?;
-        }
+        Ok(Some(session))
+    }
+
+    fn caller(&self, session: Session) -> Option<Caller> {
         let name = ActorName::Person {
             login: session.login.clone(),
         };
@@ -177,28 +239,31 @@ impl Portal {
             memberships: session.memberships,
         };
         if actor.memberships.is_empty() {
-            return Ok(None);
+            return None;
         }
         let me = Me {
             login: session.login,
             name: session.name,
             projects: self.roles_by_project(&actor),
         };
-        Ok(Some(Caller {
+        Some(Caller {
             actor,
             me: Some(me),
             session: Some(session.id),
-        }))
+        })
     }
 
     async fn recheck(&self, session: &mut Session, at: Ms) -> Result<(), Error> {
         match self.groups_now(&session.login).await {
             Ok(groups) => session.memberships = self.roles(&session.login, &groups),
-            Err(error) if at.since(session.checked) < GRACE_MS => {
+            Err(error) => {
+                self.parts().rechecks.failed(session.id, &error);
+                if at.since(session.checked) > GRACE_MS {
+                    return Err(error);
+                }
                 tracing::warn!(login = %session.login, %error, "roles cannot be asked for again; the last known hold for now");
                 return Ok(());
             }
-            Err(error) => return Err(error),
         }
         Ok(self
             .parts()

@@ -5,9 +5,17 @@ use domain::{EnvName, ProjectName};
 use store::LaneRuns;
 
 use super::offer;
+use crate::facts::Head;
 use crate::{Error, Portal, now};
 
 impl Portal {
+    /// Has the project's repository fetched in the background where that is due; then the board's bell rings.
+    pub async fn refresh_board(&self, project: &ProjectName) {
+        if let Some(in_force) = self.in_force(project) {
+            self.refresh(&in_force.manifest).await;
+        }
+    }
+
     /// The board of a project. It shows what the portal knows and has the repository fetched in the background.
     pub async fn board(&self, actor: &Actor, project: &ProjectName) -> Result<Board, Error> {
         let in_force = self.visible_project(actor, project).await?;
@@ -34,11 +42,11 @@ impl Portal {
                 .filter_map(|row| row.running.as_ref())
                 .min_by_key(|r| r.since);
             let oldest = oldest.map(|running| &running.commit.sha);
-            // A repository that cannot be read must not hide what runs.
-            let (head, behind) = self.head(manifest, &place.branch, oldest).await.unwrap_or_else(|error| {
-                tracing::warn!(%project, %error, "the board is shown without the branch's head");
-                (None, None)
-            });
+            let Head {
+                commit,
+                behind,
+                trouble,
+            } = self.head(manifest, &place.branch, oldest).await;
             let LaneRuns {
                 active,
                 queued,
@@ -52,7 +60,8 @@ impl Portal {
                 environment: name.clone(),
                 branch: place.branch.to_string(),
                 follows: place.follows.clone(),
-                head,
+                head: commit,
+                head_trouble: trouble,
                 behind,
                 components,
                 active,

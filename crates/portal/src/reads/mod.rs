@@ -2,6 +2,7 @@
 //! told from one that does not exist.
 mod board;
 mod runs;
+mod sessions;
 mod settings;
 
 use domain::ProjectName;
@@ -18,7 +19,7 @@ impl Portal {
     /// The projects that the actor may see.
     pub async fn projects(&self, actor: &Actor) -> Result<Vec<ProjectName>, Error> {
         self.reload_manifests().await?;
-        let mut projects = self.all_in_force();
+        let mut projects = self.all_projects();
         projects.retain(|project| actor.role_in(project).is_some());
         Ok(projects)
     }
@@ -37,7 +38,16 @@ impl Portal {
             ))
         };
         allow(actor, Some(project), Action::View).map_err(|_| hidden())?;
-        self.in_force(project).ok_or_else(hidden)
+        if let Some(in_force) = self.in_force(project) {
+            return Ok(in_force);
+        }
+        Err(match self.problems_of_broken(project) {
+            Some(problems) => Error::Manifest {
+                file: format!("{project}.toml"),
+                problems,
+            },
+            None => hidden(),
+        })
     }
 
     /// The run's head, if the actor may see its project.

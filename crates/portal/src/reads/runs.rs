@@ -3,10 +3,12 @@ use domain::policy::Actor;
 use domain::run::{Run, RunState, StoredEvent};
 use domain::view::{LogMatches, LogPage, RunFilter, RunPage, RunView};
 use domain::{ProjectName, RunId, StepId};
+use store::LaneRuns;
 use tokio::sync::watch;
 
 use super::offer;
 use crate::verbs::cancel::not_cancelled;
+use crate::verbs::deploy::queued;
 use crate::verbs::retry::not_retried;
 use crate::{Error, Portal, now};
 
@@ -70,12 +72,18 @@ impl Portal {
             .clone()
             .or_else(|| not_cancelled(run.state).map(|why| format!("Run #{id} {why}")));
         let retry = denied.or_else(|| not_retried(run.state).map(|why| format!("Run #{id} {why}")));
+        let mut lanes = self.parts().store.lanes(&row.project).await?;
+        let lane = lanes.remove(&row.environment).unwrap_or_default();
+        let retry_supersedes = match &retry {
+            None => queued(&lane, row.kind),
+            Some(_) => Vec::new(),
+        };
         let commit_url = self
             .in_force(&row.project)
             .map(|in_force| self.commit_url(&in_force.manifest, &row.commit.sha))
             .unwrap_or_default();
         Ok(RunView {
-            waiting_for: self.waiting_for(&run, id).await?,
+            waiting_for: waiting_for(&run, id, &lane),
             failure: run.failure().map(|(step, failure)| (step, failure.clone())),
             usual_ms: stored.plan.usual_ms(),
             row: stored.row,
@@ -85,28 +93,9 @@ impl Portal {
             commit_url,
             cancel: offer(cancel),
             retry: offer(retry),
+            retry_supersedes,
             now: now(),
         })
-    }
-
-    async fn waiting_for(&self, run: &Run, id: RunId) -> Result<Option<String>, Error> {
-        if run.state != RunState::Queued {
-            return Ok(None);
-        }
-        let environment = &run.plan.environment;
-        let mut lanes = self.parts().store.lanes(&run.plan.project).await?;
-        let lane = lanes.remove(environment).unwrap_or_default();
-        let before = lane
-            .active
-            .as_ref()
-            .or_else(|| lane.queued.iter().find(|queued| queued.id < id));
-        Ok(Some(match before {
-            Some(other) => format!(
-                "Waits for run #{} by {}, which is {} in {environment}",
-                other.id, other.by, other.state
-            ),
-            None => "Starts in a moment".to_owned(),
-        }))
     }
 
     /// Events of a run after the number `seq`, in order.
@@ -152,6 +141,17 @@ impl Portal {
         })
     }
 
+    /// The first line of a step's log that looks like an error.
+    pub async fn first_error(
+        &self,
+        actor: &Actor,
+        id: RunId,
+        step: StepId,
+    ) -> Result<Option<i64>, Error> {
+        self.visible_run(actor, id).await?;
+        Ok(self.parts().store.first_error(id, step).await?)
+    }
+
     /// Where a text stands in a step's log.
     pub async fn search_log(
         &self,
@@ -183,4 +183,22 @@ impl Portal {
         self.visible_project(actor, project).await?;
         Ok(self.parts().live.of_board(project))
     }
+}
+
+/// Why a run waits, in a sentence; nothing where it does not.
+fn waiting_for(run: &Run, id: RunId, lane: &LaneRuns) -> Option<String> {
+    if run.state != RunState::Queued {
+        return None;
+    }
+    let before = lane
+        .active
+        .as_ref()
+        .or_else(|| lane.queued.iter().find(|queued| queued.id < id));
+    Some(match before {
+        Some(other) => format!(
+            "Waits for run #{} by {}, which is {} in {}",
+            other.id, other.by, other.state, run.plan.environment
+        ),
+        None => "Starts in a moment".to_owned(),
+    })
 }

@@ -7,7 +7,7 @@ use domain::policy::{Action, Actor, Grant, allow};
 use domain::view::Proposal;
 use domain::{EnvName, ProjectName, RunId, Sha};
 use serde::{Deserialize, Serialize};
-use store::{NewRun, Note};
+use store::{LaneRuns, NewRun, Note};
 
 use crate::facts::in_words;
 use crate::manifests::InForce;
@@ -28,6 +28,9 @@ pub struct DeployRequest {
     pub reason: Option<String>,
 }
 
+/// The audit trail keeps a reason for ever, and pages show it whole.
+const LONGEST_REASON: usize = 500;
+
 impl Portal {
     /// What [`Portal::deploy`] would do now, without doing it.
     pub async fn propose(&self, actor: &Actor, request: &DeployRequest) -> Result<Proposal, Error> {
@@ -37,15 +40,14 @@ impl Portal {
         };
         match planned {
             Ok(plan) => {
-                let lanes = self.parts().store.lanes(&request.project).await?;
-                let behind_run = lanes
-                    .get(&request.environment)
-                    .and_then(|lane| lane.active.as_ref())
-                    .map(|run| run.id);
+                let mut lanes = self.parts().store.lanes(&request.project).await?;
+                let lane = lanes.remove(&request.environment).unwrap_or_default();
                 Ok(Proposal::Plan {
                     usual_ms: plan.usual_ms(),
+                    supersedes: queued(&lane, plan.kind),
                     plan: Box::new(plan),
-                    behind_run,
+                    behind_run: lane.active.map(|run| run.id),
+                    now: now(),
                 })
             }
             Err(Error::Blocked(blockers)) => {
@@ -67,10 +69,11 @@ impl Portal {
         request: DeployRequest,
     ) -> Result<RunId, Error> {
         let (grant, in_force) = self.granted(actor, &request).await?;
+        let reason = checked_reason(request.reason.as_deref())?;
         let plan = self.plan(&in_force, &request).await?;
         let note = Note {
             origin,
-            reason: request.reason.filter(|reason| !reason.trim().is_empty()),
+            reason,
             at: now(),
         };
         let mut tx = self.parts().store.audited(&grant, note).await?;
@@ -162,6 +165,26 @@ impl Portal {
         }
         Ok(plan)
     }
+}
+
+/// The runs that wait and would make way for a newer one of this kind.
+pub(crate) fn queued(lane: &LaneRuns, kind: RunKind) -> Vec<RunId> {
+    let same = lane.queued.iter().filter(|row| row.kind == kind);
+    same.map(|row| row.id).collect()
+}
+
+/// A reason that is fit for the audit trail; what is blank is none.
+fn checked_reason(reason: Option<&str>) -> Result<Option<String>, Error> {
+    let Some(reason) = reason.map(str::trim).filter(|reason| !reason.is_empty()) else {
+        return Ok(None);
+    };
+    let length = reason.chars().count();
+    if length > LONGEST_REASON {
+        return Err(Error::Invalid(format!(
+            "the reason has {length} characters; say it in {LONGEST_REASON} at most"
+        )));
+    }
+    Ok(Some(reason.to_owned()))
 }
 
 /// The commit that was asked for, if it is on the branch; the branch's newest where none was.

@@ -2,4 +2,5 @@
 //! through an audited transaction and rings the bells.
 pub(crate) mod cancel;
 pub(crate) mod deploy;
+pub(crate) mod end_session;
 pub(crate) mod retry;

@@ -196,10 +196,13 @@ async fn a_proposal_shows_the_plan_and_writes_nothing() {
         plan,
         usual_ms,
         behind_run,
+        supersedes,
+        ..
     } = proposal
     else {
         panic!("{proposal:?}")
     };
+    assert_eq!(supersedes, []);
     let titles: Vec<String> = plan.steps.iter().map(|step| step.step.title()).collect();
     assert_eq!(
         titles,
@@ -228,16 +231,20 @@ async fn what_is_proposed_knows_the_image_that_was_built_and_the_run_before_it()
     world.drive(|_| true).await;
     let at_work = world.deploy().await;
     world.start().await;
+    let waiting = world.deploy().await;
     let proposal = world.portal.propose(&lead(), &to("dev")).await.unwrap();
     let Proposal::Plan {
         plan,
         usual_ms,
         behind_run,
+        supersedes,
+        ..
     } = proposal
     else {
         panic!("{proposal:?}")
     };
     assert_eq!(behind_run, Some(at_work));
+    assert_eq!(supersedes, [waiting]);
     assert!(usual_ms.is_some());
     assert_eq!(plan.steps[1].step.title(), "Tag web on hub");
     assert!(plan.notices[0].contains("already runs here"), "{plan:?}");

@@ -181,6 +181,63 @@ async fn a_session_that_was_ended_opens_nothing_and_the_others_live() {
 }
 
 #[tokio::test]
+async fn one_ends_ones_own_sessions_and_only_who_runs_the_portal_ends_others() {
+    let world = TestPortal::with_github().await;
+    let here = sign_in(&world, "lena").await.unwrap();
+    let there = sign_in(&world, "lena").await.unwrap();
+    let other = sign_in(&world, "vera").await.unwrap();
+    let (lena, vera) = (
+        caller(&world, &here).await.unwrap(),
+        caller(&world, &other).await.unwrap(),
+    );
+    let listed = world.portal.sessions(&lena).await.unwrap();
+    assert!(!listed.of_all);
+    let own: Vec<_> = listed
+        .rows
+        .iter()
+        .map(|row| (row.login.as_str(), row.own))
+        .collect();
+    assert_eq!(own, [("lena", false), ("lena", true)]);
+
+    // A lead of a project may not end what is not theirs, nor learn that it is there.
+    let before = world.everything().await;
+    let foreign = vera.session.unwrap().0;
+    let refused = world.portal.end_session(&lena, origin(), foreign).await;
+    assert!(matches!(refused, Err(Error::NotFound(_))), "{refused:?}");
+    assert_eq!(world.everything().await, before);
+
+    let ended = world
+        .portal
+        .end_session(&lena, origin(), listed.rows[0].id)
+        .await;
+    ended.unwrap();
+    assert!(caller(&world, &there).await.is_none());
+    assert!(caller(&world, &here).await.is_some());
+    let trail = world.trail().await;
+    let event = trail.iter().rfind(|event| {
+        event.what
+            == Change::SignedOut {
+                login: login("lena"),
+            }
+    });
+    assert_eq!(event.unwrap().actor, lena.actor.name);
+
+    let admin = Caller {
+        actor: somebody("ada", &[(None, Role::Admin)]),
+        ..caller(&world, &here).await.unwrap()
+    };
+    let all = world.portal.sessions(&admin).await.unwrap();
+    assert_eq!((all.of_all, all.rows.len()), (true, 2));
+    world
+        .portal
+        .end_session(&admin, origin(), foreign)
+        .await
+        .unwrap();
+    assert!(caller(&world, &other).await.is_none());
+    world.trail().await;
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_was_not_used_and_on_its_last_day() {
     let world = TestPortal::with_github().await;
     let used = session_of(&world, "lena", 11 * HOUR, DAY).await;
@@ -221,20 +278,54 @@ async fn while_github_is_down_the_last_known_roles_hold_for_an_hour() {
     assert!(caller(&world, &young).await.is_some());
     let error = world.portal.caller_of_session(&old).await;
     assert!(matches!(error, Err(Error::Outside(_))), "{error:?}");
+    // To leave, nobody needs GitHub.
+    let leaves = world.portal.last_known_caller(&old).await.unwrap().unwrap();
+    world.portal.sign_out(&leaves, origin()).await.unwrap();
+    assert!(caller(&world, &old).await.is_none());
+}
+
+#[tokio::test]
+async fn past_the_hour_a_github_that_hangs_is_waited_for_once_and_not_each_time() {
+    let mut world = TestPortal::with_github().await;
+    let session = session_of(&world, "lena", 2 * HOUR, DAY).await;
+    let address = world.github.take().unwrap().address();
+    let refused = world.portal.caller_of_session(&session).await;
+    assert!(matches!(refused, Err(Error::Outside(_))), "{refused:?}");
+    let silent = listen(address).await;
+    let at = Instant::now();
+    let refused = world.portal.caller_of_session(&session).await;
+    assert!(matches!(refused, Err(Error::Outside(_))), "{refused:?}");
+    assert!(at.elapsed() < Duration::from_secs(5), "{:?}", at.elapsed());
+    drop(silent);
+}
+
+/// Takes connections at a GitHub's address, and says nothing for as long as the client waits.
+async fn listen(address: std::net::SocketAddr) -> tokio::net::TcpListener {
+    loop {
+        match tokio::net::TcpListener::bind(address).await {
+            Ok(listener) => return listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_only_left_open_does_not_keep_its_session_alive() {
+    let world = TestPortal::with_github().await;
+    let left = session_of(&world, "lena", 11 * HOUR, DAY).await;
+    let asked = world.portal.caller_of_idle_session(&left).await.unwrap();
+    assert!(asked.is_some());
+    let later = Ms(now().0 + 2 * HOUR);
+    let lives = world.store.session(&TokenHash::of(&left), later).await;
+    assert!(lives.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn a_github_that_hangs_makes_a_page_wait_once_and_not_each_time() {
     let mut world = TestPortal::with_github().await;
     let session = session_of(&world, "lena", 10 * MINUTE, DAY).await;
-    // It takes connections, and says nothing for as long as the client waits.
     let address = world.github.take().unwrap().address();
-    let silent = loop {
-        match tokio::net::TcpListener::bind(address).await {
-            Ok(listener) => break listener,
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    };
+    let silent = listen(address).await;
     let first = {
         let (portal, session) = (world.portal.clone(), session.clone());
         tokio::spawn(async move { portal.caller_of_session(&session).await })

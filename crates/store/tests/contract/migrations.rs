@@ -47,7 +47,7 @@ async fn the_sample_means_what_it_meant(store: &Store) {
     );
     assert_eq!(
         store
-            .sessions(&login("lena"), domain::Ms(30))
+            .sessions(Some(&login("lena")), domain::Ms(30))
             .await
             .unwrap()
             .len(),

@@ -155,7 +155,7 @@ async fn people_are_listed_with_the_roles_of_their_live_session(world: World) {
     assert_eq!(
         world
             .store
-            .sessions(&login("lena"), Ms(30))
+            .sessions(Some(&login("lena")), Ms(30))
             .await
             .unwrap()
             .len(),
