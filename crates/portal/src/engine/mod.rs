@@ -2,6 +2,7 @@
 //!
 //! Level-triggered: each pass looks at the facts and does the next thing. A bell wakes it early, a timer covers a
 //! bell that was lost, and a restart needs no path of its own: an unfinished run is claimed like a new one.
+mod attempt;
 mod drive;
 mod log;
 mod scene;

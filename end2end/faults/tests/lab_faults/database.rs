@@ -35,7 +35,8 @@ async fn a_portal_that_has_lost_a_run_to_another_one_touches_nothing_any_more() 
     let before = world.containers().await;
     let store = beside(&world).await;
     // By the other one's clock the first was not heard of for an hour.
-    let taken = store.claim("another portal", hour_from_now(), 15_000, &HashSet::new());
+    let none = HashSet::new();
+    let taken = store.claim("another portal", hour_from_now(), 15_000, &none);
     let claim = taken.await.unwrap().expect("the run can be taken over");
     portal.cancel(&lead(), origin(), run).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;

@@ -1,0 +1,78 @@
+//! One try of a step: within its limit, and its failure in words that may be shown.
+use domain::run::Failure;
+use domain::step::Outcome;
+use tokio::sync::watch;
+
+use super::log::Log;
+use super::steps::{self, Halt, StepError, UNDO, Work};
+
+/// A step's end.
+pub(super) type Ended = Result<Outcome, StepError>;
+
+/// Does the step, and tells it to stop when it takes too long.
+pub(super) async fn within_limit(work: &Work, halt: &watch::Sender<Halt>) -> Ended {
+    let timeout = work.planned.timeout.duration();
+    let doing = steps::perform(work);
+    tokio::pin!(doing);
+    tokio::select! {
+        result = &mut doing => return result,
+        () = tokio::time::sleep(timeout) => {}
+    }
+    let _ = halt.send(Halt::Timeout);
+    // The step keeps to the limit by itself; twice as long passes only when it hangs.
+    match tokio::time::timeout(UNDO * 2, doing).await {
+        // It may have come to its end in the last moment.
+        Ok(Ok(outcome)) => Ok(outcome),
+        Ok(Err(StepError::Failed { failure, .. })) => Err(StepError::Failed {
+            failure,
+            transient: false,
+        }),
+        Ok(Err(StepError::Halted { undone })) => Err(StepError::too_slow(timeout, undone)),
+        Ok(Err(StepError::Lost)) => Err(StepError::Lost),
+        Err(_) => {
+            let undone = steps::left_unknown(&work.planned.step);
+            Err(StepError::too_slow(timeout, undone))
+        }
+    }
+}
+
+/// Puts a failure into the log, without secrets, and waits until the log is stored. What the step has done does not
+/// change when it is not.
+pub(super) async fn told(mut result: Ended, log: &Log) -> Ended {
+    match &mut result {
+        Err(StepError::Failed { failure, .. }) => {
+            let Failure {
+                what,
+                advice,
+                undone,
+            } = failure;
+            for text in [&mut *what, advice].into_iter().chain(undone) {
+                log.clean(text);
+            }
+            log.say(format!("error: {}", failure.what));
+            for more in [Some(&failure.advice), failure.undone.as_ref()]
+                .into_iter()
+                .flatten()
+            {
+                if !more.is_empty() {
+                    log.say(more.as_str());
+                }
+            }
+        }
+        Err(StepError::Halted { undone }) => {
+            log.say("the step was stopped");
+            if let Some(undone) = undone {
+                log.say(undone.as_str());
+            }
+        }
+        _ => {}
+    }
+    if let Err(error) = log.flush().await {
+        tracing::error!(%error, "the end of a step's log is not stored");
+        if let Err(StepError::Failed { failure, .. }) = &mut result {
+            let note = format!("(the end of the step's log could not be stored: {error})");
+            failure.advice = format!("{} {note}", failure.advice).trim().to_owned();
+        }
+    }
+    result
+}
