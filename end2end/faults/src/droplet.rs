@@ -156,7 +156,9 @@ pub async fn forget_builds(project: &str) {
         let names = names(&listed);
         if !names.is_empty() {
             // One that another project was built to as well only loses this name.
-            let _ = docker([&["rmi", "--no-prune"][..], &names].concat()).run().await;
+            let _ = docker([&["rmi", "--no-prune"][..], &names].concat())
+                .run()
+                .await;
         }
     }
 }
