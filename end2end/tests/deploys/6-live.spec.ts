@@ -18,7 +18,10 @@ async function stream(page: Page): Promise<number> {
   return run;
 }
 
-test('a streaming log can be looked at, and left, at any moment', async ({ as, complaints }) => {
+// Chromium tells in the console of a connection that was given up before it was made, as on a page that is left at once.
+test.use({ allowed: [/closed before the connection is established/] });
+
+test('a streaming log can be looked at, and left, at any moment', async ({ as }) => {
   test.setTimeout(240_000);
   const page = await as('lena');
   const run = await stream(page);
@@ -64,7 +67,6 @@ test('a streaming log can be looked at, and left, at any moment', async ({ as, c
     await page.getByRole('link', { name: 'Settings' }).click();
     await page.waitForTimeout(1_000);
     await wasKept(page);
-    expect(complaints).toEqual([]);
   });
 
   await test.step('what is at work and what waits is accessible', async () => {
@@ -83,7 +85,7 @@ test('a streaming log can be looked at, and left, at any moment', async ({ as, c
 
 test.describe('connections', () => {
   // Chromium tells in the console of connections that are refused.
-  test.use({ allowed: [/WebSocket connection to/, /status of 401/] });
+  test.use({ allowed: [/WebSocket connection to|status of 401/] });
 
   test('a connection that is lost is made again, without a gap; one whose session has ended says so', async ({ as, page, baseURL }) => {
     test.setTimeout(240_000);
