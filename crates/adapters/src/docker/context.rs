@@ -155,7 +155,10 @@ impl Sieve {
         if kind == b'L' {
             self.path = Some(text(content));
         }
-        while kind == b'x' {
+        if kind != b'x' {
+            return;
+        }
+        while !content.is_empty() {
             let digits = content
                 .iter()
                 .position(|byte| *byte == b' ')

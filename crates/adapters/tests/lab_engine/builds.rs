@@ -43,9 +43,8 @@ async fn what_dockerignore_names_never_reaches_the_builder() {
             ..options()
         };
         let mut lines = Vec::new();
-        let built = lab
-            .local()
-            .build(context(text), &options, |line| lines.push(line.to_owned()));
+        let engine = lab.local();
+        let built = engine.build(context(text), &options, |line| lines.push(line.to_owned()));
         let id = built.await.unwrap();
         lab.local().remove_image(&id).await.unwrap();
         assert_eq!(lines.iter().any(|line| line == "big"), sent, "{lines:?}");

@@ -120,8 +120,10 @@ async fn a_file_that_is_moved_to_a_link_replaces_what_the_link_names() {
     fs::write(sshd.path("available"), "new").unwrap();
     fs::write(sshd.path("kept"), "old").unwrap();
     std::os::unix::fs::symlink(sshd.path("available"), sshd.path("enabled")).unwrap();
-    let moved = host.move_file(&sshd.path("kept"), &sshd.path("enabled"));
-    assert!(moved.await.unwrap());
+    let moved = host
+        .move_file(&sshd.path("kept"), &sshd.path("enabled"))
+        .await;
+    assert!(moved.unwrap());
     assert!(
         fs::symlink_metadata(sshd.path("enabled"))
             .unwrap()

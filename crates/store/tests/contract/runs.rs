@@ -92,7 +92,8 @@ async fn a_run_that_went_well_leaves_what_it_did(world: World) {
     assert_eq!(built(&["docr"]).await, Some(digest('d')));
     assert_eq!(built(&["docr", "ghcr"]).await, None, "ghcr never got it");
     assert_eq!(built(&[]).await, None);
-    let forgotten = store.forget_built(&claim, &backend(), "docr", &digest('d'), Ms(13_000));
+    let (component, image) = (backend(), digest('d'));
+    let forgotten = store.forget_built(&claim, &component, "docr", &image, Ms(13_000));
     assert!(
         matches!(forgotten.await, Err(StoreError::LostLease { .. })),
         "the run has ended"
