@@ -8,7 +8,7 @@ test.use({ allowed: [/status of 40[34]/] }); // two of the pages answer so
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [1440, 390]) {
     test(`every page is accessible and fits, ${colorScheme} at ${width} pixels`, async ({ as }) => {
-      test.setTimeout(120_000);
+      test.setTimeout(300_000);
       const page = await as('lena', { colorScheme, viewport: { width, height: 900 } });
       for (const [name, path] of await allPages(page)) {
         await page.goto(path);
