@@ -253,6 +253,7 @@ mod tests {
 
     async fn portal(folder: &std::path::Path) -> Portal {
         let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
+        std::fs::create_dir(folder.join("projects")).unwrap();
         let config = Config {
             public_url: nowhere.clone(),
             database: format!("sqlite://{}", folder.join("fairlead.db").display()).into(),

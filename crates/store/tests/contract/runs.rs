@@ -99,16 +99,6 @@ async fn a_run_that_went_well_leaves_what_it_did(world: World) {
         "the run has ended"
     );
     assert_eq!(built(&["docr"]).await, Some(digest('d')));
-    world.run_at("dev", 20_000).await;
-    let claim = world.claim_at(20_000).await;
-    for (other, left) in [('e', Some(digest('d'))), ('d', None)] {
-        store
-            .forget_built(&claim, &backend(), "docr", &digest(other), Ms(20_000))
-            .await
-            .unwrap();
-        assert_eq!(built(&["docr"]).await, left);
-    }
-
     let usual = store.usual(&shop(), &env("dev")).await.unwrap();
     assert_eq!(usual.get("deploy:backend"), Some(&1000));
     assert_eq!(
@@ -131,6 +121,17 @@ async fn a_run_that_went_well_leaves_what_it_did(world: World) {
         ),
         (None, 0)
     );
+
+    // The next run may find that a registry has lost the image, and forgets that one only.
+    world.run_at("dev", 20_000).await;
+    let claim = world.claim_at(20_000).await;
+    for (other, left) in [('e', Some(digest('d'))), ('d', None)] {
+        store
+            .forget_built(&claim, &backend(), "docr", &digest(other), Ms(20_000))
+            .await
+            .unwrap();
+        assert_eq!(built(&["docr"]).await, left);
+    }
 }
 
 async fn a_newer_run_takes_the_place_of_a_queued_one(world: World) {
