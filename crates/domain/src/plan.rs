@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Branch, Manifest, SecretName, Span};
+use crate::manifest::{Branch, Environment, Manifest, SecretName, Span};
 use crate::release::TreeKey;
 use crate::step::{PlannedStep, Retry, StepKind};
 use crate::{ComponentName, Digest, EnvName, HostName, Ms, ProjectName, Sha, StepId};
@@ -320,7 +320,7 @@ pub fn deploy(
         commit: facts.commit.clone(),
         manifest: facts.manifest.clone(),
         steps: graph.steps,
-        notices: notices(manifest, facts),
+        notices: notices(manifest, place, facts),
     })
 }
 
@@ -364,7 +364,7 @@ fn deploy_order(manifest: &Manifest) -> Vec<&ComponentName> {
     order
 }
 
-fn notices(manifest: &Manifest, facts: &DeployFacts) -> Vec<String> {
+fn notices(manifest: &Manifest, place: &Environment, facts: &DeployFacts) -> Vec<String> {
     let mut notices = Vec::new();
     let same = |component: &ComponentName| facts.running.get(component) == Some(&facts.commit.sha);
     if manifest.components.keys().all(same) {
@@ -387,13 +387,14 @@ fn notices(manifest: &Manifest, facts: &DeployFacts) -> Vec<String> {
             "proxy",
             manifest.components.values().any(|c| c.proxy.is_some()),
         ),
+        ("approvals", place.approvals.is_some()),
     ]
     .into_iter()
     .filter_map(|(section, declared)| declared.then_some(section))
     .collect();
     if !declared.is_empty() {
         notices.push(format!(
-            "the manifest also describes {}, which this version of Fairlead does not run yet",
+            "the manifest also describes {}, which this version of Fairlead does not heed yet",
             declared.join(", ")
         ));
     }

@@ -278,6 +278,39 @@ fn a_value_of_the_wrong_shape_is_told_with_an_example() {
 }
 
 #[test]
+fn what_is_secret_by_its_nature_may_only_be_named() {
+    let login = "hosts.web = { address = \"10.0.0.1\", user = \"root\", agent = true }";
+    let says = "holds a secret itself; put it into a secret source of the portal, and name it here as in `secret:NAME`";
+    let prefix = "prefix = \"registry.example.com/team\"";
+    for (from, to, place) in [
+        (
+            login,
+            "hosts.web = { address = \"10.0.0.1\", user = \"root\", password = \"hunter2\" }",
+            "12:52: environments.dev.hosts.web.password",
+        ),
+        (
+            login,
+            "hosts.web = { address = \"10.0.0.1\", user = \"root\", key = \"secret:K\", passphrase = \"x\" }",
+            "12:70: environments.dev.hosts.web.passphrase",
+        ),
+        (
+            prefix,
+            "prefix = \"registry.example.com/team\"\nusername = \"team\"\npassword = \"hunter2\"",
+            "7:1: registries[0].password",
+        ),
+        (
+            "[components.web]",
+            "[notify]\nslack = \"https://hooks.example/T0/B0/x\"\n[components.web]",
+            "7:1: notify.slack",
+        ),
+    ] {
+        let told = told(&small(from, to));
+        assert_eq!(told, [format!("{place}: {says}")]);
+        assert!(!told[0].contains("hunter2"), "it is not repeated");
+    }
+}
+
+#[test]
 fn a_path_that_leaves_its_place_is_refused() {
     check(&[
         (

@@ -294,12 +294,19 @@ fn a_blocker_survives_its_way_through_json() {
 fn the_reader_is_told_what_a_deploy_will_not_change_and_will_not_run() {
     let mut manifest = example();
     let mut facts = facts(&manifest);
-    let undone = "the manifest also describes lint, test, migrate, proxy, which this version of Fairlead does not run yet";
+    let undone = "the manifest also describes lint, test, migrate, proxy, which this version of Fairlead does not heed yet";
     assert_eq!(
         plan::deploy(&manifest, &env("dev"), &facts)
             .unwrap()
             .notices,
         [undone]
+    );
+
+    let to_prod = plan::deploy(&manifest, &env("prod"), &facts).unwrap();
+    assert!(
+        to_prod.notices[0].contains("proxy, approvals, which"),
+        "{:?}",
+        to_prod.notices
     );
 
     facts.running = BTreeMap::from([

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::container::is_docker_name;
 use super::decode::Places;
 use super::problem::nearest;
-use super::{Component, Environment, Manifest, Port, Problem};
+use super::{Component, Environment, HostLogin, Manifest, Port, Problem, Value};
 use crate::{ComponentName, EnvName, HostName};
 
 pub(super) fn check(manifest: &Manifest, places: &Places<'_>) -> Vec<Problem> {
@@ -67,6 +67,9 @@ impl Checks<'_> {
                 "add a `[[registries]]` table with `name` and `prefix`",
             );
         }
+        if let Some(notify) = &self.manifest.notify {
+            self.referred("notify.slack", &notify.slack);
+        }
         if let Some(lint) = &self.manifest.lint {
             self.inside("lint.workflows", &lint.workflows.clone());
         }
@@ -126,6 +129,9 @@ impl Checks<'_> {
                 ),
                 "write it as in `registry.digitalocean.com/team`",
             );
+        }
+        if let Some(password) = &registry.password {
+            self.referred(&format!("registries[{index}].password"), password);
         }
         if registry.username.is_some() != registry.password.is_some() {
             self.report(
@@ -252,6 +258,22 @@ impl Checks<'_> {
                 "use letters, digits and `_`, as in `DEV_`",
             );
         }
+        for (host, described) in &environment.hosts {
+            let login = |part: &str| key(&format!("hosts.{host}.{part}"));
+            match &described.login {
+                HostLogin::Password(password) => self.referred(&login("password"), password),
+                HostLogin::Key {
+                    key: private,
+                    passphrase,
+                } => {
+                    self.referred(&login("key"), private);
+                    if let Some(passphrase) = passphrase {
+                        self.referred(&login("passphrase"), passphrase);
+                    }
+                }
+                HostLogin::Agent => {}
+            }
+        }
         for (component, described) in &self.manifest.components {
             let host = described.host_or(component);
             if !environment.hosts.contains_key(&host) {
@@ -266,6 +288,17 @@ impl Checks<'_> {
                     advice,
                 );
             }
+        }
+    }
+
+    /// Everybody who may see the project can read its manifest, so what is secret by its nature may only be named there.
+    fn referred(&mut self, key: &str, value: &Value) {
+        if value.secret().is_none() {
+            self.report(
+                key,
+                "holds a secret itself",
+                "put it into a secret source of the portal, and name it here as in `secret:NAME`",
+            );
         }
     }
 
