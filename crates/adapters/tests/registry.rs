@@ -204,6 +204,22 @@ async fn a_tag_is_added_with_the_same_bytes_and_the_token_is_fetched_once_per_ri
 }
 
 #[tokio::test]
+async fn an_image_is_known_by_the_id_that_its_builder_gave_it() {
+    let list = r#"{"schemaVersion":2,"manifests":[]}"#;
+    let image = r#"{"schemaVersion":2,"config":{"digest":"sha256:c0ffee"}}"#;
+    let (base, shelf) = serve(Shelf::default()).await;
+    for text in [list, image] {
+        let mut manifests = shelf.manifests.lock().unwrap();
+        manifests.insert(digest_of(text).to_string(), text.into());
+    }
+    let registry = registry(&base, Some(PASSWORD));
+    let id = registry.image_id("app", &digest_of(image)).await.unwrap();
+    assert_eq!(id.as_deref(), Some("sha256:c0ffee"));
+    let id = registry.image_id("app", &digest_of(list)).await.unwrap();
+    assert_eq!(id, None);
+}
+
+#[tokio::test]
 async fn a_tag_that_is_there_already_is_fine_and_one_that_is_taken_is_not_moved() {
     let (base, shelf) = serve(Shelf::with(&["dev-1"])).await;
     shelf

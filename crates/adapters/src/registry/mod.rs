@@ -152,6 +152,33 @@ impl Registry {
         self.parse_digest(&digest_of(&manifest), &purpose).map(Some)
     }
 
+    /// The id of an image as the engine that built it knows it: the digest of its configuration. `None` where the
+    /// digest names a list of images for several platforms.
+    pub async fn image_id(
+        &self,
+        image: &str,
+        digest: &Digest,
+    ) -> Result<Option<String>, RegistryError> {
+        #[derive(serde::Deserialize)]
+        struct Manifest {
+            config: Option<Config>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Config {
+            digest: String,
+        }
+        let repository = self.repository(image)?;
+        let path = format!("v2/{repository}/manifests/{digest}");
+        let purpose = Purpose {
+            scope: Some(format!("repository:{repository}:pull")),
+            what: format!("{image}@{digest}"),
+        };
+        let (_, manifest) = self.manifest(&path, &purpose).await?;
+        let manifest: Manifest = serde_json::from_slice(&manifest)
+            .map_err(|error| self.garbled(&purpose, &error.to_string()))?;
+        Ok(manifest.config.map(|config| config.digest))
+    }
+
     /// Puts a tag on an image that is there already. That it has the tag already is fine.
     ///
     /// Refused when the tag points at another image. The registry API has no compare-and-set, so two that tag in the

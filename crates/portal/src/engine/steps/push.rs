@@ -31,12 +31,11 @@ pub(super) async fn push(
     let built = builder.image(&local).await?.ok_or_else(missing)?;
     let (client, repository) = client(work, described, component)?;
     if let Some(existing) = client.digest(&repository, &tag).await? {
-        // The engine remembers the digest under which a registry took the image.
-        if built
-            .digests
-            .iter()
-            .any(|known| *known == format!("{image}@{existing}"))
-        {
+        // The engine remembers the digest under which a registry took the image, unless it was interrupted right then.
+        let name = format!("{image}@{existing}");
+        let same = built.digests.contains(&name)
+            || client.image_id(&repository, &existing).await?.as_ref() == Some(&built.id);
+        if same {
             work.log
                 .say(format!("{registry} already has {reference} ({existing})"));
             return Ok(Outcome::Pushed { digest: existing });
