@@ -21,6 +21,7 @@ use leptos_router::{ParamSegment, SsrMode, StaticSegment};
 use crate::pages::board::BoardPage;
 use crate::pages::deploy::DeployPage;
 use crate::pages::not_found::NotFound;
+use crate::pages::release::ReleasePage;
 use crate::pages::run::RunPage;
 use crate::pages::runs::RunsPage;
 use crate::pages::settings::SettingsPage;
@@ -85,6 +86,7 @@ pub fn App() -> impl IntoView {
                     <Route path=StaticSegment("") view=BoardPage ssr=SsrMode::Async/>
                     <Route path=StaticSegment("runs") view=RunsPage ssr=SsrMode::Async/>
                     <Route path=(StaticSegment("runs"), ParamSegment("id")) view=RunPage ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("releases"), ParamSegment("project"), ParamSegment("sha")) view=ReleasePage ssr=SsrMode::Async/>
                     <Route path=(StaticSegment("deploy"), ParamSegment("project"), ParamSegment("env")) view=DeployPage ssr=SsrMode::Async/>
                     <Route path=StaticSegment("settings") view=SettingsPage ssr=SsrMode::Async/>
                     <Route path=StaticSegment("sign-in") view=SignIn ssr=SsrMode::Async/>

@@ -28,6 +28,7 @@ pub async fn propose(
         environment,
         commit: sha(commit)?,
         reason: None,
+        override_tests: false,
     };
     Ok(portal.propose(&caller.actor, &request).await?)
 }
@@ -39,6 +40,7 @@ pub async fn deploy(
     environment: EnvName,
     commit: Option<String>,
     reason: Option<String>,
+    override_tests: Option<bool>,
 ) -> Result<RunId, UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     let reason = reason
@@ -49,6 +51,7 @@ pub async fn deploy(
         environment,
         commit: sha(commit)?,
         reason,
+        override_tests: override_tests.unwrap_or(false),
     };
     let run = portal.deploy(&caller.actor, origin, request).await?;
     leptos_axum::redirect(&format!("/runs/{run}"));

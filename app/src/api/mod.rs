@@ -2,6 +2,7 @@
 //! `/api` is the interface for programs.
 pub mod board;
 pub mod logs;
+pub mod releases;
 pub mod runs;
 pub mod session;
 pub mod settings;

@@ -1,4 +1,5 @@
 //! Runs: list, look, stop, start again.
+use domain::report::Artifact;
 use domain::run::RunState;
 use domain::view::{RunPage, RunView};
 use domain::{EnvName, ProjectName, RunId};
@@ -25,6 +26,7 @@ pub async fn runs(
         environment,
         state,
         before,
+        commit: None,
     };
     Ok(portal.runs(&caller.actor, &filter, PAGE).await?)
 }
@@ -34,6 +36,13 @@ pub async fn runs(
 pub async fn run(id: RunId) -> Result<RunView, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     Ok(portal.run(&caller.actor, id).await?)
+}
+
+/// What a run's steps left besides their logs.
+#[server(prefix = "/ui", endpoint = "artifacts", input = GetUrl)]
+pub async fn artifacts(id: RunId) -> Result<Vec<Artifact>, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    Ok(portal.artifacts(&caller.actor, id).await?)
 }
 
 /// Asks a run to stop at its next safe point, and shows it.

@@ -2,6 +2,7 @@
 pub mod board;
 pub mod deploy;
 pub mod not_found;
+pub mod release;
 pub mod run;
 pub mod runs;
 pub mod settings;

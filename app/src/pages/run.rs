@@ -1,5 +1,6 @@
 //! A run: what it is, the graph of its steps, and the log of one of them, kept up to date.
 use domain::live::Frame;
+use domain::report::Artifact;
 use domain::run::{Run, StepState};
 use domain::view::{LogPage, RunView};
 use domain::{RunId, StepId};
@@ -9,10 +10,12 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::api;
 use crate::error::UiError;
 use crate::live::{Link, Watched, follow};
+use crate::parts::deploy_anyway::DeployAnyway;
 use crate::parts::failure::FailureBox;
 use crate::parts::frame::ProjectShown;
 use crate::parts::graph::Graph;
 use crate::parts::log::{LogState, LogView};
+use crate::parts::outputs::{Findings, Outputs, Results, Tab, Tabs, Texts, Timeline};
 use crate::parts::run_head::RunHead;
 use crate::parts::states::{Skeleton, TroublePage};
 use crate::parts::when::Clock;
@@ -38,7 +41,15 @@ fn worth_looking_at(run: &Run) -> StepId {
     failed.or(at_work).or_else(done).unwrap_or(StepId(0))
 }
 
-async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<(RunView, LogPage), UiError> {
+/// All that the page is made of.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Loaded {
+    view: RunView,
+    log: LogPage,
+    artifacts: Vec<Artifact>,
+}
+
+async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<Loaded, UiError> {
     let id =
         id.ok_or_else(|| UiError::NotFound("a run's number is a whole number from 1".into()))?;
     let view = api::runs::run(id).await?;
@@ -55,7 +66,12 @@ async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<(RunView, LogPa
         true => api::logs::log_end(id, step).await?,
         false => api::logs::log(id, step, 0).await?,
     };
-    Ok((view, log))
+    let artifacts = api::runs::artifacts(id).await?;
+    Ok(Loaded {
+        view,
+        log,
+        artifacts,
+    })
 }
 
 /// The page.
@@ -73,13 +89,14 @@ pub fn RunPage() -> impl IntoView {
             .and_then(|text| text.parse().ok())
             .map(StepId)
     });
+    let tab = Memo::new(move |_| query.with(|query| Tab::of(query.get("tab").as_deref())));
     // Another step is fetched by the log itself: the run need not be loaded again.
     let loaded = Resource::new(move || id.get(), move |id| load(id, chosen.get_untracked()));
     view! {
         <Suspense fallback=|| view! { <Skeleton lines=8/> }>
             {move || Suspend::new(async move {
                 match loaded.await {
-                    Ok((view, log)) => view! { <RunBody view log chosen/> }.into_any(),
+                    Ok(loaded) => view! { <RunBody loaded chosen tab/> }.into_any(),
                     Err(error) => view! { <TroublePage error/> }.into_any(),
                 }
             })}
@@ -88,16 +105,23 @@ pub fn RunPage() -> impl IntoView {
 }
 
 #[component]
-fn RunBody(view: RunView, log: LogPage, chosen: Memo<Option<StepId>>) -> impl IntoView {
+fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl IntoView {
+    let Loaded {
+        view,
+        log,
+        artifacts,
+    } = loaded;
     Clock::start(view.now);
     let (id, title) = (
         view.row.id,
         format!("Run #{} to {}", view.row.id, view.row.environment),
     );
     let count = view.plan.steps.len();
+    let source_url = view.commit_url.replace("/commit/", "/blob/");
     let project = view.row.project.clone();
     ProjectShown::set(project.clone());
     let watched = Watched::new(view);
+    let outputs = Outputs::watch(watched, artifacts);
     let log = LogState::new(id, log);
     let link = RwSignal::new(Link::Idle);
     let first = log.step.get_untracked();
@@ -148,7 +172,10 @@ fn RunBody(view: RunView, log: LogPage, chosen: Memo<Option<StepId>>) -> impl In
         )
     });
     let from_end = Signal::derive(move || matches!(step_now.get(), Some(StepState::Failed { .. })));
-    let empty = Signal::derive(move || without_lines(step_now.get().as_ref()));
+    let empty = Signal::derive(move || match step_now.get() {
+        Some(StepState::Waiting) => watched.with(|run| waits_for(run, selected.get())),
+        state => without_lines(state.as_ref()),
+    });
     let failure = move || {
         let failed = watched.with(|run| {
             let (step, failure) = run.failure()?;
@@ -160,8 +187,37 @@ fn RunBody(view: RunView, log: LogPage, chosen: Memo<Option<StepId>>) -> impl In
         <leptos_meta::Title text=title/>
         <RunHead watched link/>
         {failure}
+        <DeployAnyway watched/>
         <Graph watched selected=Signal::derive(move || Some(selected.get()))/>
-        <LogView state=log title=step_title live from_end empty/>
+        <Tabs run=id open=tab outputs/>
+        {move || match tab.get() {
+            Tab::Log => view! { <LogView state=log title=step_title live from_end empty/> }.into_any(),
+            Tab::Annotations => view! { <Findings outputs source_url=source_url.clone()/> }.into_any(),
+            Tab::Tests => view! { <Results watched outputs/> }.into_any(),
+            Tab::Artifacts => view! { <Texts watched outputs/> }.into_any(),
+            Tab::Timeline => view! { <Timeline watched/> }.into_any(),
+        }}
+    }
+}
+
+/// What a step that has not started waits for.
+fn waits_for(run: &Run, step: StepId) -> String {
+    let needs = run.plan.step(step).map(|planned| planned.needs.as_slice());
+    let open: Vec<String> = needs
+        .unwrap_or_default()
+        .iter()
+        .filter(|need| {
+            run.steps
+                .get(need.index())
+                .is_some_and(|step| !step.state.is_final())
+        })
+        .filter_map(|need| run.plan.step(*need))
+        .map(|planned| format!("“{}”", planned.step.title()))
+        .collect();
+    match open.as_slice() {
+        [] => "This step has not started yet.".into(),
+        [one] => format!("This step waits for {one}."),
+        [first, rest @ ..] => format!("This step waits for {first} and {} more.", rest.len()),
     }
 }
 

@@ -2,6 +2,7 @@
 pub mod button;
 pub mod commit;
 pub mod deploy;
+pub mod deploy_anyway;
 pub mod dialog;
 pub mod failure;
 pub mod frame;
@@ -9,6 +10,7 @@ pub mod graph;
 pub mod icon;
 pub mod lane;
 pub mod log;
+pub mod outputs;
 pub mod plan;
 pub mod progress;
 pub mod run_head;

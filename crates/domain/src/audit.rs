@@ -8,8 +8,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::message::Channel;
 use crate::plan::RunKind;
 use crate::policy::{ActorName, Role};
+use crate::push::DeliveryId;
 use crate::{EnvName, Login, Ms, ProjectName, RunId, Sha};
 
 /// Which trail an event belongs to: a project's, or the portal's own (sign-ins, tokens).
@@ -99,6 +101,9 @@ pub enum Change {
         retry_of: Option<RunId>,
         /// Queued runs whose place it took.
         supersedes: Vec<RunId>,
+        /// Tests that fail do not hold it up.
+        #[serde(default)]
+        tests_overridden: bool,
     },
     /// A run was to stop.
     CancelRequested {
@@ -106,6 +111,20 @@ pub enum Change {
         run: RunId,
         /// Where.
         environment: EnvName,
+    },
+    /// A delivery of GitHub was to be acted on again.
+    DeliveryRepeated {
+        /// The delivery.
+        delivery: DeliveryId,
+        /// The new one that repeats it.
+        again: DeliveryId,
+    },
+    /// A message of a run was to be sent again.
+    MessageRepeated {
+        /// The run.
+        run: RunId,
+        /// Whom it is for.
+        channel: Channel,
     },
     /// Somebody signed in.
     SignedIn {
@@ -170,6 +189,12 @@ impl Change {
             }
             Change::CancelRequested { run, environment } => {
                 format!("cancelled run #{run} to {environment}")
+            }
+            Change::DeliveryRepeated { delivery, .. } => {
+                format!("had delivery {delivery} of GitHub acted on again")
+            }
+            Change::MessageRepeated { run, channel } => {
+                format!("had {channel} told again about run #{run}")
             }
             Change::SignedIn { .. } => "signed in".into(),
             Change::SignedOut { login } => format!("ended a session of {login}"),

@@ -7,6 +7,7 @@
 //! | plan: what a run will do, shown before the click | [`plan::Plan`] |
 //! | run and step, and how they change | [`run::Run`], [`run::RunEvent`] |
 //! | blocker: why something cannot happen now | [`plan::Blocker`] |
+//! | delivery: what GitHub told, and what came of it | [`push::Told`], [`push::Came`] |
 //! | who may do what | [`policy::allow`], which gives a [`policy::Grant`] |
 //! | who did what | [`audit::AuditEvent`] |
 //! | what a browser may see | [`view`], [`live`] |
@@ -18,9 +19,12 @@ pub mod id;
 pub mod live;
 pub mod log;
 pub mod manifest;
+pub mod message;
 pub mod plan;
 pub mod policy;
+pub mod push;
 pub mod release;
+pub mod report;
 pub mod run;
 pub mod step;
 pub mod text;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::manifest::{Branch, Environment, Manifest, SecretName, Span};
+use crate::manifest::{Branch, Component, Environment, Manifest, Required, SecretName, Span};
 use crate::release::TreeKey;
 use crate::step::{PlannedStep, Retry, StepKind};
-use crate::{ComponentName, Digest, EnvName, HostName, Ms, ProjectName, Sha, StepId};
+use crate::{ComponentName, Digest, EnvName, HostName, Ms, ProjectName, RunId, Sha, StepId};
 
 /// What kind of run it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,12 +96,25 @@ pub struct DeployFacts {
     pub keys: BTreeMap<ComponentName, TreeKey>,
     /// Images that were built from the same input before and are in every registry.
     pub built: BTreeMap<ComponentName, Digest>,
+    /// What is known of each component's tests, where it has some.
+    pub tests: BTreeMap<ComponentName, TestFacts>,
+    /// Somebody who may has decided that failing tests do not hold up this run.
+    pub tests_overridden: bool,
     /// Secrets that the run needs and that resolve to nothing, with the names that were tried.
     pub missing_secrets: BTreeMap<SecretName, Vec<String>>,
     /// Median durations in milliseconds by [`StepKind::history_key`].
     pub usual: BTreeMap<String, i64>,
     /// The commits that run there now.
     pub running: BTreeMap<ComponentName, Sha>,
+}
+
+/// What is known of a component's tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestFacts {
+    /// What identifies their input: the source and how it is tested.
+    pub key: TreeKey,
+    /// The run in which they passed on the same input.
+    pub passed: Option<RunId>,
 }
 
 /// A typed reason why something cannot happen now: what, since when, who can clear it.
@@ -152,6 +165,16 @@ pub enum Blocker {
         /// The component.
         component: ComponentName,
         /// The dockerfile or context.
+        path: String,
+    },
+    /// The folder of the tests is not in the commit.
+    #[error("commit {commit} has no `{path}`, where the tests of component `{component}` run")]
+    NoTestInput {
+        /// The commit.
+        commit: Sha,
+        /// The component.
+        component: ComponentName,
+        /// The folder.
         path: String,
     },
     /// A secret resolves to nothing.
@@ -212,6 +235,14 @@ pub fn deploy(
                 component: component.clone(),
                 path: described.build.dockerfile.clone(),
             });
+        } else if let Some(test) = &described.test
+            && !facts.tests.contains_key(component)
+        {
+            blockers.push(Blocker::NoTestInput {
+                commit: facts.commit.sha.clone(),
+                component: component.clone(),
+                path: test.dir.clone().unwrap_or_default(),
+            });
         }
     }
     if !blockers.is_empty() {
@@ -219,10 +250,11 @@ pub fn deploy(
     }
 
     let mut graph = Graph {
+        manifest,
+        facts,
         steps: Vec::new(),
-        usual: &facts.usual,
     };
-    let checkout = graph.add(
+    let mut source = graph.add(
         StepKind::Checkout,
         vec![],
         Span::seconds(600),
@@ -231,47 +263,40 @@ pub fn deploy(
             pause: Span::seconds(2),
         },
     );
+    if let Some(lint) = &manifest.lint {
+        let lint = StepKind::Lint {
+            workflows: lint.workflows.clone(),
+        };
+        source = graph.add(lint, vec![source], Span::seconds(120), Retry::NONE);
+    }
     let mut images = Vec::new();
     for (component, described) in &manifest.components {
-        let Some(key) = facts.keys.get(component) else {
-            continue;
-        };
-        let pushing = Retry {
-            attempts: 4,
-            pause: Span::seconds(2),
-        };
-        let registries = manifest
-            .registries
-            .iter()
-            .map(|registry| registry.name.clone());
-        if let Some(digest) = facts.built.get(component) {
-            for registry in registries {
-                let tag = StepKind::Tag {
-                    component: component.clone(),
-                    registry,
-                    digest: digest.clone(),
-                };
-                images.push(graph.add(tag, vec![checkout], Span::seconds(120), pushing));
-            }
-        } else {
-            let build = StepKind::Build {
+        images.push(graph.images(source, component, described));
+    }
+    // What the hosts are touched for: every image is there, and every test has passed.
+    let mut ready: Vec<StepId> = images.iter().flatten().copied().collect();
+    for ((component, described), images) in manifest.components.iter().zip(&images) {
+        ready.extend(graph.tests(source, component, described, images));
+    }
+    for component in deploy_order(manifest) {
+        if let Some(migrate) = &manifest.components[component].migrate {
+            let step = StepKind::Migrate {
                 component: component.clone(),
-                key: key.clone(),
+                host: manifest.components[component].host_or(component),
             };
-            let built = graph.add(build, vec![checkout], described.build.timeout, Retry::NONE);
-            for registry in registries {
-                let push = StepKind::Push {
-                    component: component.clone(),
-                    registry,
-                };
-                images.push(graph.add(push, vec![built], Span::seconds(1800), pushing));
-            }
+            // A try that lost its connection finds the migration where it left it.
+            let retry = Retry {
+                attempts: 3,
+                pause: Span::seconds(2),
+            };
+            let migrated = graph.add(step, ready.clone(), migrate.timeout, retry);
+            ready.push(migrated);
         }
     }
     let mut deployed: BTreeMap<&ComponentName, StepId> = BTreeMap::new();
     for component in deploy_order(manifest) {
         let described = &manifest.components[component];
-        let mut needs = images.clone();
+        let mut needs = ready.clone();
         needs.extend(
             described
                 .after
@@ -295,7 +320,7 @@ pub fn deploy(
         };
         deployed.insert(component, graph.add(step, needs, timeout, retry));
     }
-    if manifest.notify.is_some() {
+    if manifest.notify_of(environment).is_some() {
         let all = (0..graph.steps.len())
             .filter_map(|id| u16::try_from(id).ok().map(StepId))
             .collect();
@@ -325,20 +350,95 @@ pub fn deploy(
 }
 
 struct Graph<'f> {
+    manifest: &'f Manifest,
+    facts: &'f DeployFacts,
     steps: Vec<PlannedStep>,
-    usual: &'f BTreeMap<String, i64>,
 }
 
 impl Graph<'_> {
+    /// The steps that bring a component's image to every registry; gives the last of each.
+    fn images(
+        &mut self,
+        source: StepId,
+        component: &ComponentName,
+        described: &Component,
+    ) -> Vec<StepId> {
+        let Some(key) = self.facts.keys.get(component) else {
+            return Vec::new();
+        };
+        let pushing = Retry {
+            attempts: 4,
+            pause: Span::seconds(2),
+        };
+        let reused = self.facts.built.get(component);
+        let (needs, limit) = match reused {
+            Some(_) => (vec![source], Span::seconds(120)),
+            None => {
+                let build = StepKind::Build {
+                    component: component.clone(),
+                    key: key.clone(),
+                };
+                let built = self.add(build, vec![source], described.build.timeout, Retry::NONE);
+                (vec![built], Span::seconds(1800))
+            }
+        };
+        let mut ends = Vec::new();
+        for registry in &self.manifest.registries {
+            let (component, registry) = (component.clone(), registry.name.clone());
+            let step = match reused {
+                Some(digest) => StepKind::Tag {
+                    component,
+                    registry,
+                    digest: digest.clone(),
+                },
+                None => StepKind::Push {
+                    component,
+                    registry,
+                },
+            };
+            let end = self.add(step, needs.clone(), limit, pushing);
+            self.steps[end.index()].optional = self.manifest.registries_required == Required::Any;
+            ends.push(end);
+        }
+        ends
+    }
+
+    /// The step that tests a component, where it has tests.
+    fn tests(
+        &mut self,
+        source: StepId,
+        component: &ComponentName,
+        described: &Component,
+        images: &[StepId],
+    ) -> Option<StepId> {
+        let test = described.test.as_ref()?;
+        let facts = self.facts.tests.get(component)?;
+        let step = StepKind::Test {
+            component: component.clone(),
+            key: facts.key.clone(),
+            passed: facts.passed,
+        };
+        let needs = match (test.is_in_built_image(), images.first()) {
+            // An image that was built is on the builder before it is in a registry; a reused one comes from there.
+            (true, Some(image)) if self.facts.built.contains_key(component) => vec![*image],
+            (true, Some(image)) => self.steps[image.index()].needs.clone(),
+            _ => vec![source],
+        };
+        let end = self.add(step, needs, test.timeout, Retry::NONE);
+        self.steps[end.index()].optional = self.facts.tests_overridden;
+        Some(end)
+    }
+
     fn add(&mut self, step: StepKind, needs: Vec<StepId>, timeout: Span, retry: Retry) -> StepId {
         // A plan has a handful of steps per component; 65,536 would take a manifest of many megabytes.
         let id = StepId(u16::try_from(self.steps.len()).unwrap_or(u16::MAX));
-        let usual_ms = self.usual.get(&step.history_key()).copied();
+        let usual_ms = self.facts.usual.get(&step.history_key()).copied();
         self.steps.push(PlannedStep {
             id,
             step,
             needs,
             always: false,
+            optional: false,
             timeout,
             retry,
             usual_ms,
@@ -373,30 +473,14 @@ fn notices(manifest: &Manifest, place: &Environment, facts: &DeployFacts) -> Vec
             facts.commit.sha.short()
         ));
     }
-    let declared: Vec<&str> = [
-        ("lint", manifest.lint.is_some()),
-        (
-            "test",
-            manifest.components.values().any(|c| c.test.is_some()),
-        ),
-        (
-            "migrate",
-            manifest.components.values().any(|c| c.migrate.is_some()),
-        ),
-        (
-            "proxy",
-            manifest.components.values().any(|c| c.proxy.is_some()),
-        ),
-        ("approvals", place.approvals.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(section, declared)| declared.then_some(section))
-    .collect();
-    if !declared.is_empty() {
-        notices.push(format!(
-            "the manifest also describes {}, which this version of Fairlead does not heed yet",
-            declared.join(", ")
-        ));
+    if facts.tests_overridden {
+        notices.push("tests that fail do not hold up this run: that was asked for".into());
+    }
+    if place.approvals.is_some() {
+        notices.push(
+            "the environment asks for approvals, which this version of Fairlead does not heed yet"
+                .into(),
+        );
     }
     notices
 }

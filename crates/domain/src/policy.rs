@@ -122,6 +122,18 @@ impl Actor {
             .max()
     }
 
+    /// Somebody who pushed to a repository of the project. That GitHub took the push is what allows them: it knows who
+    /// may move which branch, so they need no role here. It makes them a developer in this one project, for this push.
+    pub fn pusher(login: Login, project: ProjectName) -> Self {
+        Self {
+            name: ActorName::Push { login },
+            memberships: vec![Membership {
+                project: Some(project),
+                role: Role::Developer,
+            }],
+        }
+    }
+
     /// Fairlead itself, which may do whatever a run that somebody was granted asks of it.
     pub fn engine() -> Self {
         Self {
@@ -147,6 +159,8 @@ pub enum Action {
         /// What that environment asks for.
         least: Role,
     },
+    /// Act on a delivery of GitHub again, or send a message of a run again.
+    Redeliver,
     /// Open or end one's own session.
     SignIn,
     /// Make or revoke API tokens.
@@ -160,6 +174,7 @@ impl Action {
         match self {
             Action::View | Action::SignIn => Role::Viewer,
             Action::Deploy { least, .. } => (*least).max(Role::Developer),
+            Action::Redeliver => Role::Lead,
             Action::ManageTokens | Action::ImportManifest => Role::Admin,
         }
     }
@@ -168,6 +183,7 @@ impl Action {
         match self {
             Action::View => "see this project".into(),
             Action::Deploy { environment, .. } => format!("deploy to {environment}"),
+            Action::Redeliver => "deliver again".into(),
             Action::SignIn => "sign in".into(),
             Action::ManageTokens => "manage API tokens".into(),
             Action::ImportManifest => "change the project's manifest".into(),
@@ -283,6 +299,8 @@ mod tests {
             (Developer, deploy(Developer), true),
             (Developer, deploy(Lead), false),
             (Lead, deploy(Lead), true),
+            (Developer, Action::Redeliver, false),
+            (Lead, Action::Redeliver, true),
             (Lead, Action::ManageTokens, false),
             (Admin, Action::ManageTokens, true),
             (Admin, deploy(Lead), true),
@@ -309,6 +327,17 @@ mod tests {
         assert!(allow(&lead, None, Action::ManageTokens).is_err());
         assert!(allow(&lead, None, Action::SignIn).is_ok());
         assert!(allow(&person(&[]), None, Action::SignIn).is_err());
+    }
+
+    #[test]
+    fn a_push_deploys_to_its_project_and_does_nothing_else() {
+        let [shop, other] = ["shop", "other"].map(|name| ProjectName::parse(name).unwrap());
+        let pusher = Actor::pusher(Login::parse("dev").unwrap(), shop.clone());
+        let grant = allow(&pusher, Some(&shop), deploy(Role::Developer)).unwrap();
+        assert_eq!(grant.actor().to_string(), "dev (push)");
+        assert!(allow(&pusher, Some(&shop), deploy(Role::Lead)).is_err());
+        assert!(allow(&pusher, Some(&shop), Action::Redeliver).is_err());
+        assert!(allow(&pusher, Some(&other), Action::View).is_err());
     }
 
     #[test]

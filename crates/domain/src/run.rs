@@ -519,9 +519,17 @@ impl Run {
             .iter()
             .all(|need| match self.steps.get(need.index()) {
                 Some(step) if planned.always => step.state.is_final(),
-                Some(step) => matches!(step.state, StepState::Succeeded { .. }),
+                Some(step) => match step.state {
+                    StepState::Succeeded { .. } => true,
+                    StepState::Failed { .. } => self.is_optional(*need),
+                    _ => false,
+                },
                 None => false,
             })
+    }
+
+    fn is_optional(&self, id: StepId) -> bool {
+        self.plan.step(id).is_some_and(|planned| planned.optional)
     }
 
     /// Everything that is to be done at `now`, in the plan's order. Empty while steps are at work.
@@ -570,6 +578,7 @@ impl Run {
             let state = &self.steps.get(need.index())?.state;
             let title = self.plan.step(*need)?.step.title();
             match state {
+                StepState::Failed { .. } if self.is_optional(*need) => None,
                 StepState::Failed { .. } => Some(format!("“{title}” failed")),
                 StepState::Cancelled => Some(format!("“{title}” was cancelled")),
                 StepState::Skipped { because } => Some(because.clone()),
@@ -596,9 +605,11 @@ impl Run {
                 .zip(&self.steps)
                 .filter(|(planned, _)| !planned.always)
         };
-        if counted().any(|(_, step)| matches!(step.state, StepState::Failed { .. })) {
+        let failed = |step: &StepRun| matches!(step.state, StepState::Failed { .. });
+        let succeeded = |step: &StepRun| matches!(step.state, StepState::Succeeded { .. });
+        if counted().any(|(planned, step)| failed(step) && !planned.optional) {
             RunState::Failed
-        } else if counted().all(|(_, step)| matches!(step.state, StepState::Succeeded { .. })) {
+        } else if counted().all(|(_, step)| succeeded(step) || failed(step)) {
             RunState::Succeeded
         } else {
             RunState::Cancelled
@@ -611,7 +622,7 @@ impl Run {
             .steps
             .iter()
             .zip(&self.steps)
-            .filter(|(planned, _)| !planned.always)
+            .filter(|(planned, _)| !planned.always && !planned.optional)
             .find_map(|(planned, step)| match &step.state {
                 StepState::Failed { failure } => Some((planned.id, failure)),
                 _ => None,

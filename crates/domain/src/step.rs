@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::Span;
 use crate::release::TreeKey;
-use crate::{ComponentName, Digest, HostName, StepId};
+use crate::{ComponentName, Digest, HostName, RunId, StepId};
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,11 @@ use crate::{ComponentName, Digest, HostName, StepId};
 pub enum StepKind {
     /// Fetch the repository and make sure that it holds the commit.
     Checkout,
+    /// Check the workflow files at the commit.
+    Lint {
+        /// Their folder.
+        workflows: String,
+    },
     /// Build a component's image on the builder.
     Build {
         /// Which component.
@@ -34,6 +39,22 @@ pub enum StepKind {
         /// The image that was built from the same tree before.
         digest: Digest,
     },
+    /// Run a component's tests on the builder.
+    Test {
+        /// Which component.
+        component: ComponentName,
+        /// What identifies their input: the source and how it is tested.
+        key: TreeKey,
+        /// The run in which they passed on the same input; then there is nothing to do.
+        passed: Option<RunId>,
+    },
+    /// Bring a component's database up to date.
+    Migrate {
+        /// Which component.
+        component: ComponentName,
+        /// The environment's host.
+        host: HostName,
+    },
     /// Replace a component's container on its host; the old one comes back when the new one is not healthy.
     Deploy {
         /// Which component.
@@ -50,6 +71,9 @@ impl StepKind {
     pub fn title(&self) -> String {
         match self {
             StepKind::Checkout => "Check out".into(),
+            StepKind::Lint { .. } => "Lint".into(),
+            StepKind::Test { component, .. } => format!("Test {component}"),
+            StepKind::Migrate { component, .. } => format!("Migrate {component}"),
             StepKind::Build { component, .. } => format!("Build {component}"),
             StepKind::Push {
                 component,
@@ -69,6 +93,16 @@ impl StepKind {
     pub fn sentence(&self) -> String {
         match self {
             StepKind::Checkout => "fetch the repository and find the commit".into(),
+            StepKind::Lint { workflows } => format!("check the workflow files in {workflows}"),
+            StepKind::Test {
+                component,
+                passed: Some(run),
+                ..
+            } => format!("the tests of {component} passed on the same source in run #{run}"),
+            StepKind::Test { component, .. } => format!("run the tests of {component}"),
+            StepKind::Migrate { component, host } => {
+                format!("bring the database of {component} up to date from host {host}")
+            }
             StepKind::Build { component, .. } => format!("build the image of {component}"),
             StepKind::Push {
                 component,
@@ -102,6 +136,9 @@ impl StepKind {
     pub fn history_key(&self) -> String {
         match self {
             StepKind::Checkout => "checkout".into(),
+            StepKind::Lint { .. } => "lint".into(),
+            StepKind::Test { component, .. } => format!("test:{component}"),
+            StepKind::Migrate { component, .. } => format!("migrate:{component}"),
             StepKind::Build { component, .. } => format!("build:{component}"),
             StepKind::Push {
                 component,
@@ -124,6 +161,25 @@ impl StepKind {
 pub enum Outcome {
     /// Nothing but its log.
     Done,
+    /// Workflow files without an error.
+    Linted {
+        /// How many warnings there are.
+        warnings: u32,
+    },
+    /// Tests that passed.
+    Tested {
+        /// How many; absent where their output tells no numbers.
+        passed: Option<u32>,
+        /// How many were left out.
+        skipped: Option<u32>,
+    },
+    /// A database that is up to date.
+    Migrated {
+        /// The last migration before, where the tool tells it.
+        before: Option<String>,
+        /// The last migration after.
+        after: Option<String>,
+    },
     /// An image on the builder.
     Built {
         /// The engine's image id.
@@ -184,6 +240,9 @@ pub struct PlannedStep {
     pub needs: Vec<StepId>,
     /// Runs whatever became of the steps before it, and its failure does not fail the run.
     pub always: bool,
+    /// Its failure neither fails the run nor holds up what needs it.
+    #[serde(default)]
+    pub optional: bool,
     /// How long one try may take.
     pub timeout: Span,
     /// When it is tried again.

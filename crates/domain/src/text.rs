@@ -1,4 +1,4 @@
-//! Wording for the world outside, as pure functions of a run: what Slack is told.
+//! Wording for the world outside, as pure functions of a run: what Slack and other programs are told.
 use serde_json::{Value, json};
 
 use crate::run::{Failure, Run, RunState};
@@ -52,14 +52,7 @@ pub fn slack(notice: &Notice<'_>) -> Value {
     let took = run
         .started
         .map_or_else(|| "-".into(), |started| duration(now.since(started)));
-    let components: Vec<&str> = plan
-        .steps
-        .iter()
-        .filter_map(|planned| match &planned.step {
-            crate::step::StepKind::Deploy { component, .. } => Some(component.as_str()),
-            _ => None,
-        })
-        .collect();
+    let components = components(run);
     let commit = format!(
         "<{commit_url}|`{}`> {}",
         plan.commit.sha.short(),
@@ -118,6 +111,48 @@ pub fn slack(notice: &Notice<'_>) -> Value {
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
     }
     json!({ "text": headline, "blocks": blocks })
+}
+
+/// The body of the request to somebody else's program; docs/webhooks.md describes its fields.
+pub fn webhook(notice: &Notice<'_>) -> Value {
+    let Notice {
+        id,
+        run,
+        title,
+        by,
+        url,
+        commit_url,
+        tail,
+        now,
+    } = notice;
+    let plan = &run.plan;
+    let failing_step = run.failure().map(|(step, failure)| {
+        let step = plan.step(step).map(|planned| planned.step.title());
+        json!({
+            "title": step.unwrap_or_default(), "what": failure.what, "advice": failure.advice,
+            "undone": failure.undone, "log": tail,
+        })
+    });
+    json!({
+        "project": plan.project, "title": title, "environment": plan.environment,
+        "run": id, "kind": plan.kind, "state": run.verdict(), "url": url, "by": by,
+        "commit": { "sha": plan.commit.sha, "title": plan.commit.title, "author": plan.commit.author, "url": commit_url },
+        "components": components(run),
+        "started": run.started.map(Ms::rfc3339),
+        "duration_ms": run.started.map(|started| now.since(started)),
+        "failing_step": failing_step,
+    })
+}
+
+/// What the run deploys.
+fn components(run: &Run) -> Vec<&str> {
+    let steps = run.plan.steps.iter();
+    steps
+        .filter_map(|planned| match &planned.step {
+            crate::step::StepKind::Deploy { component, .. } => Some(component.as_str()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The most characters that Slack takes in a text block (<https://docs.slack.dev/reference/block-kit/blocks/section-block>).

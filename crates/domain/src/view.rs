@@ -5,8 +5,9 @@ use crate::log::LogLine;
 use crate::manifest::Problem;
 use crate::plan::{Blocker, Commit, Plan, RunKind};
 use crate::policy::{ActorName, Role};
+use crate::release::TreeKey;
 use crate::run::{Failure, RunState, StepRun, StoredEvent};
-use crate::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, StepId};
+use crate::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, Sha, StepId};
 
 /// The one who looks at the page.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +146,9 @@ pub struct RunFilter {
     /// To one environment only.
     #[serde(default)]
     pub environment: Option<EnvName>,
+    /// Of one commit only.
+    #[serde(default)]
+    pub commit: Option<Sha>,
     /// In one state only.
     #[serde(default)]
     pub state: Option<RunState>,
@@ -174,12 +178,98 @@ pub struct RunView {
     pub cancel: Offer,
     /// Whether the reader may start it again from its failed step.
     pub retry: Offer,
+    /// Whether the reader may deploy the commit although its tests failed; absent where that was not what stopped it.
+    pub deploy_anyway: Option<Offer>,
     /// The queued runs whose place that would take.
     pub retry_supersedes: Vec<RunId>,
     /// How long such a run usually takes in milliseconds.
     pub usual_ms: Option<i64>,
     /// When this was read.
     pub now: Ms,
+}
+
+/// A commit as its runs made it into images and brought it to environments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseView {
+    /// The project.
+    pub project: ProjectName,
+    /// The commit.
+    pub commit: Commit,
+    /// The commit's page.
+    pub commit_url: String,
+    /// What was made of it, component by component.
+    pub components: Vec<ReleaseComponent>,
+    /// Where it runs or ran, the latest first.
+    pub places: Vec<ReleasePlace>,
+    /// What its runs did to databases, the latest first.
+    pub migrations: Vec<ReleaseMigration>,
+    /// Its runs, newest first, at most a hundred.
+    pub runs: Vec<RunRow>,
+    /// When this was read.
+    pub now: Ms,
+}
+
+/// A component of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseComponent {
+    /// The component.
+    pub component: ComponentName,
+    /// What identifies the input of its build, where the repository could be asked.
+    pub key: Option<TreeKey>,
+    /// Where its image is.
+    pub images: Vec<ReleaseImage>,
+    /// The run in which its tests passed.
+    pub tested: Option<ReleaseTests>,
+}
+
+/// An image in a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseImage {
+    /// The registry's name in the manifest.
+    pub registry: String,
+    /// What to pull it by.
+    pub digest: Digest,
+    /// The tags that point at it.
+    pub tags: Vec<String>,
+}
+
+/// Tests that passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseTests {
+    /// In which run.
+    pub run: RunId,
+    /// How many; absent where their output told no numbers.
+    pub passed: Option<u32>,
+}
+
+/// A component of a release in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasePlace {
+    /// The environment.
+    pub environment: EnvName,
+    /// The component.
+    pub component: ComponentName,
+    /// The run that brought it there.
+    pub run: RunId,
+    /// Since when it was healthy there.
+    pub since: Ms,
+    /// Whether it is what runs there now.
+    pub runs_now: bool,
+}
+
+/// What a run did to a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseMigration {
+    /// The environment.
+    pub environment: EnvName,
+    /// The component whose database it is.
+    pub component: ComponentName,
+    /// The run.
+    pub run: RunId,
+    /// The last migration before.
+    pub before: Option<String>,
+    /// The last migration after.
+    pub after: Option<String>,
 }
 
 /// A stretch of a step's log.

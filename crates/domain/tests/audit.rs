@@ -6,8 +6,10 @@
 )]
 
 use domain::audit::{AuditEvent, Chain, ChainHash, Change, Door, Link, Origin, verify};
+use domain::message::Channel;
 use domain::plan::RunKind;
 use domain::policy::{ActorName, Role};
+use domain::push::DeliveryId;
 use domain::{EnvName, Login, Ms, ProjectName, RunId, Sha};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -40,6 +42,7 @@ fn requested() -> AuditEvent {
             commit: Sha::parse("a".repeat(40)).unwrap(),
             retry_of: None,
             supersedes: vec![RunId(40), RunId(41)],
+            tests_overridden: false,
         },
         reason: Some("the “hotfix”\nof today".into()),
     }
@@ -72,20 +75,20 @@ fn the_canonical_text_and_its_hash_are_pinned() {
             r#"{"actor":{"kind":"person","login":"lena"},"at":1795460000000,"chain":"project:shop","#,
             r#""origin":{"address":"10.0.0.7","door":"web","request":null},"reason":"the “hotfix”\nof today","seq":1,"#,
             r#""what":{"change":"run-requested","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","environment":"prod","#,
-            r#""kind":"deploy","retry_of":null,"run":42,"supersedes":[40,41]}}"#
+            r#""kind":"deploy","retry_of":null,"run":42,"supersedes":[40,41],"tests_overridden":false}}"#
         )
     );
     // By `(head -c 32 /dev/zero; printf %s TEXT) | sha256sum`.
     assert_eq!(
         ChainHash::START.follow(&canonical).to_string(),
-        "e266ccbe0677f48b2e2cc7a217862d6340b1ee48010ed84e4cfca34d7e3b90f9"
+        "075de818fe54e0ac0563d2e3dab5038ae435a59454874d3aa649ce93d6fdb8ff"
     );
     assert_eq!(
         ChainHash::START
             .follow(&canonical)
             .follow("next")
             .to_string(),
-        "b708b8fb75c744e1125c2e00be4124facbf29d2dd8479286ae112175036a3946"
+        "c369f62287490bb7f0db5a2d2f34e56ecbcbf7606d91a241edfd8176185e4eb1"
     );
 }
 
@@ -104,6 +107,7 @@ fn every_change_has_a_text_that_reads_back_and_a_sentence() {
                 commit: Sha::parse("b".repeat(40)).unwrap(),
                 retry_of: Some(RunId(42)),
                 supersedes: vec![],
+                tests_overridden: false,
             },
             "asked for run #43: retry run #42, deploy bbbbbbb to dev",
         ),
@@ -113,6 +117,20 @@ fn every_change_has_a_text_that_reads_back_and_a_sentence() {
                 environment: EnvName::parse("prod").unwrap(),
             },
             "cancelled run #42 to prod",
+        ),
+        (
+            Change::DeliveryRepeated {
+                delivery: DeliveryId(7),
+                again: DeliveryId(9),
+            },
+            "had delivery 7 of GitHub acted on again",
+        ),
+        (
+            Change::MessageRepeated {
+                run: RunId(42),
+                channel: Channel::Slack,
+            },
+            "had slack told again about run #42",
         ),
         (
             Change::SignedIn {

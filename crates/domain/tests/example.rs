@@ -55,7 +55,11 @@ fn the_project_and_its_registries_are_read() {
         ".github/workflows/"
     );
     assert_eq!(
-        example.notify.as_ref().unwrap().slack.secret(),
+        example
+            .notify
+            .as_ref()
+            .and_then(|notify| notify.slack.as_ref())
+            .and_then(domain::manifest::Value::secret),
         Some(&secret("SLACK_WEBHOOK_URL"))
     );
 }
@@ -89,6 +93,12 @@ fn the_backend_is_read_as_its_docker_run() {
     assert_eq!(
         (migrate.on, migrate.plan.as_deref()),
         (MigrateOn::Host, Some("python manage.py migrate --plan"))
+    );
+    assert_eq!(
+        migrate.head.as_deref(),
+        Some(
+            r#"python manage.py showmigrations --plan | awk '$1 == "[X]" { name = $2 } END { print name }'"#
+        )
     );
 }
 

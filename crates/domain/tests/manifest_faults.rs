@@ -278,6 +278,28 @@ fn a_value_of_the_wrong_shape_is_told_with_an_example() {
 }
 
 #[test]
+fn tests_that_could_not_be_run_are_refused() {
+    check(&[
+        (
+            "build = {}",
+            "build = {}\ntest = { in = \"node:18\", run = [], dir = \"/srv\", report = \"\" }",
+            &[
+                "9:26: components.web.test.run: is empty; give the command that tests, as in `[\"make test\"]`",
+                "9:36: components.web.test.dir: `/srv` is not a path inside the repository; leave out a leading `/` and `..`",
+                "9:50: components.web.test.report: is not a path; give the file that the tests write, such as `junit.xml`",
+            ],
+        ),
+        (
+            "build = {}",
+            "build = {}\ntest = { in = \"node:18\", run = [\"x\"], services = { \"my db\" = { image = \"postgres\" } } }",
+            &[
+                "9:42: components.web.test.services: `my db` cannot be a host name; use letters, digits, `-`, `_` and `.`",
+            ],
+        ),
+    ]);
+}
+
+#[test]
 fn what_is_secret_by_its_nature_may_only_be_named() {
     let login = "hosts.web = { address = \"10.0.0.1\", user = \"root\", agent = true }";
     let says = "holds a secret itself; put it into a secret source of the portal, and name it here as in `secret:NAME`";

@@ -40,15 +40,19 @@ fn what_was_never_built_is_built_and_pushed_to_every_registry() {
         drawn(&example_plan()),
         [
             "0 Check out <-",
-            "1 Build backend <- 0",
-            "2 Push backend to docr <- 1",
-            "3 Push backend to ghcr <- 1",
-            "4 Build frontend <- 0",
-            "5 Push frontend to docr <- 4",
-            "6 Push frontend to ghcr <- 4",
-            "7 Deploy backend <- 2 3 5 6",
-            "8 Deploy frontend <- 2 3 5 6 7",
-            "9 Notify <- 0 1 2 3 4 5 6 7 8",
+            "1 Lint <- 0",
+            "2 Build backend <- 1",
+            "3 Push backend to docr <- 2",
+            "4 Push backend to ghcr <- 2",
+            "5 Build frontend <- 1",
+            "6 Push frontend to docr <- 5",
+            "7 Push frontend to ghcr <- 5",
+            "8 Test backend <- 2",
+            "9 Test frontend <- 1",
+            "10 Migrate backend <- 3 4 6 7 8 9",
+            "11 Deploy backend <- 3 4 6 7 8 9 10",
+            "12 Deploy frontend <- 3 4 6 7 8 9 10 11",
+            "13 Notify <- 0 1 2 3 4 5 6 7 8 9 10 11 12",
         ]
     );
 }
@@ -66,17 +70,21 @@ fn what_was_built_from_the_same_tree_is_only_tagged() {
         drawn(&plan),
         [
             "0 Check out <-",
-            "1 Tag backend on docr <- 0",
-            "2 Tag backend on ghcr <- 0",
-            "3 Tag frontend on docr <- 0",
-            "4 Tag frontend on ghcr <- 0",
-            "5 Deploy backend <- 1 2 3 4",
-            "6 Deploy frontend <- 1 2 3 4 5",
-            "7 Notify <- 0 1 2 3 4 5 6",
+            "1 Lint <- 0",
+            "2 Tag backend on docr <- 1",
+            "3 Tag backend on ghcr <- 1",
+            "4 Tag frontend on docr <- 1",
+            "5 Tag frontend on ghcr <- 1",
+            "6 Test backend <- 2",
+            "7 Test frontend <- 1",
+            "8 Migrate backend <- 2 3 4 5 6 7",
+            "9 Deploy backend <- 2 3 4 5 6 7 8",
+            "10 Deploy frontend <- 2 3 4 5 6 7 8 9",
+            "11 Notify <- 0 1 2 3 4 5 6 7 8 9 10",
         ]
     );
-    let StepKind::Tag { digest: reused, .. } = &plan.steps[3].step else {
-        panic!("step 3 is no tag")
+    let StepKind::Tag { digest: reused, .. } = &plan.steps[4].step else {
+        panic!("step 4 is no tag")
     };
     assert_eq!(*reused, digest('2'), "each component keeps its own image");
 }
@@ -88,13 +96,13 @@ fn one_component_may_be_built_while_the_other_is_reused() {
     facts.built = BTreeMap::from([(component("backend"), digest('1'))]);
     let plan = plan::deploy(&manifest, &env("dev"), &facts).unwrap();
     assert_eq!(
-        drawn(&plan)[1..6],
+        drawn(&plan)[2..7],
         [
-            "1 Tag backend on docr <- 0",
-            "2 Tag backend on ghcr <- 0",
-            "3 Build frontend <- 0",
-            "4 Push frontend to docr <- 3",
-            "5 Push frontend to ghcr <- 3",
+            "2 Tag backend on docr <- 1",
+            "3 Tag backend on ghcr <- 1",
+            "4 Build frontend <- 1",
+            "5 Push frontend to docr <- 4",
+            "6 Push frontend to ghcr <- 4",
         ]
     );
 }
@@ -117,10 +125,10 @@ fn components_are_deployed_after_those_that_they_name_wherever_they_stand_in_the
     }
     let plan = plan::deploy(&manifest, &env("dev"), &facts(&manifest)).unwrap();
     assert_eq!(
-        drawn(&plan)[7..9],
+        drawn(&plan)[11..13],
         [
-            "7 Deploy frontend <- 2 3 5 6",
-            "8 Deploy backend <- 2 3 5 6"
+            "11 Deploy frontend <- 3 4 6 7 8 9 10",
+            "12 Deploy backend <- 3 4 6 7 8 9 10"
         ],
         "side by side"
     );
@@ -139,12 +147,12 @@ fn a_plan_says_what_it_was_made_from() {
     );
     assert_eq!((plan.commit.sha.clone(), plan.commit.at), (sha('a'), NOW));
     assert_eq!(plan.manifest, "f".repeat(64));
-    let StepKind::Build { key, .. } = &plan.steps[1].step else {
-        panic!("step 1 is no build")
+    let StepKind::Build { key, .. } = &plan.steps[2].step else {
+        panic!("step 2 is no build")
     };
     assert_eq!(key.0, "tree-of-backend");
-    let StepKind::Deploy { host, .. } = &plan.steps[8].step else {
-        panic!("step 8 is no deploy")
+    let StepKind::Deploy { host, .. } = &plan.steps[12].step else {
+        panic!("step 12 is no deploy")
     };
     assert_eq!(host.as_str(), "frontend");
 }
@@ -154,7 +162,9 @@ fn only_what_may_be_repeated_is_tried_again_and_every_step_has_an_end() {
     for planned in example_plan().steps {
         let tries = planned.retry.attempts;
         match planned.step {
-            StepKind::Build { .. } => assert_eq!(planned.retry, Retry::NONE),
+            StepKind::Build { .. } | StepKind::Lint { .. } | StepKind::Test { .. } => {
+                assert_eq!(planned.retry, Retry::NONE);
+            }
             _ => assert!(tries > 1, "{} is tried {tries} times", planned.step.title()),
         }
         assert!(
@@ -205,6 +215,8 @@ fn the_usual_duration_is_that_of_the_longest_path() {
     );
     facts.usual = [
         ("checkout", 1_000),
+        ("lint", 100),
+        ("migrate:backend", 4_000),
         ("build:backend", 30_000),
         ("push:backend:docr", 2_000),
         ("push:backend:ghcr", 5_000),
@@ -219,10 +231,10 @@ fn the_usual_duration_is_that_of_the_longest_path() {
     let plan = plan::deploy(&manifest, &env("dev"), &facts).unwrap();
     assert_eq!(
         plan.usual_ms(),
-        Some(1_000 + 30_000 + 5_000 + 7_000 + 3_000 + 500)
+        Some(1_000 + 100 + 30_000 + 5_000 + 4_000 + 7_000 + 3_000 + 500)
     );
-    assert_eq!(plan.steps[1].usual_ms, Some(30_000));
-    assert_eq!(plan.steps[5].usual_ms, None);
+    assert_eq!(plan.steps[2].usual_ms, Some(30_000));
+    assert_eq!(plan.steps[6].usual_ms, None);
 }
 
 #[test]
@@ -291,46 +303,87 @@ fn a_blocker_survives_its_way_through_json() {
 }
 
 #[test]
-fn the_reader_is_told_what_a_deploy_will_not_change_and_will_not_run() {
-    let mut manifest = example();
+fn the_reader_is_told_what_a_deploy_will_not_change() {
+    let manifest = example();
     let mut facts = facts(&manifest);
-    let undone = "the manifest also describes lint, test, migrate, proxy, which this version of Fairlead does not heed yet";
-    assert_eq!(
-        plan::deploy(&manifest, &env("dev"), &facts)
-            .unwrap()
-            .notices,
-        [undone]
-    );
-
-    let to_prod = plan::deploy(&manifest, &env("prod"), &facts).unwrap();
-    assert!(
-        to_prod.notices[0].contains("proxy, approvals, which"),
-        "{:?}",
-        to_prod.notices
-    );
-
+    let notices =
+        |facts: &plan::DeployFacts| plan::deploy(&manifest, &env("dev"), facts).unwrap().notices;
     facts.running = BTreeMap::from([
         (component("backend"), sha('a')),
         (component("frontend"), sha('b')),
     ]);
-    assert_eq!(
-        plan::deploy(&manifest, &env("dev"), &facts)
-            .unwrap()
-            .notices,
-        [undone],
-        "one of two is another commit's"
-    );
+    assert!(notices(&facts).is_empty(), "one of two is another commit's");
 
     facts.running.insert(component("frontend"), sha('a'));
-    manifest.lint = None;
-    for described in manifest.components.values_mut() {
-        (described.test, described.migrate, described.proxy) = (None, None, None);
-    }
     assert_eq!(
-        plan::deploy(&manifest, &env("dev"), &facts)
-            .unwrap()
-            .notices,
+        notices(&facts),
         ["commit aaaaaaa already runs here; its containers will be replaced by fresh ones"]
+    );
+}
+
+#[test]
+fn tests_that_passed_on_the_same_source_are_named_and_not_run_again() {
+    let manifest = example();
+    let mut facts = facts(&manifest);
+    let backend = facts.tests.get_mut(&component("backend")).unwrap();
+    backend.passed = Some(domain::RunId(7));
+    let plan = plan::deploy(&manifest, &env("dev"), &facts).unwrap();
+    assert_eq!(
+        plan.steps[8].step.sentence(),
+        "the tests of backend passed on the same source in run #7"
+    );
+    assert_eq!(plan.steps[9].step.sentence(), "run the tests of frontend");
+}
+
+#[test]
+fn failing_tests_hold_up_the_run_unless_that_was_overridden() {
+    let manifest = example();
+    let mut facts = facts(&manifest);
+    let optional = |facts: &plan::DeployFacts| {
+        let plan = plan::deploy(&manifest, &env("dev"), facts).unwrap();
+        let optional: Vec<String> = plan
+            .steps
+            .iter()
+            .filter(|planned| planned.optional)
+            .map(|planned| planned.step.title())
+            .collect();
+        (optional, plan.notices)
+    };
+    assert_eq!(optional(&facts), (vec![], vec![]));
+    facts.tests_overridden = true;
+    assert_eq!(
+        optional(&facts),
+        (
+            vec!["Test backend".into(), "Test frontend".into()],
+            vec!["tests that fail do not hold up this run: that was asked for".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn where_one_registry_is_enough_a_push_that_fails_holds_up_nothing() {
+    let mut manifest = example();
+    manifest.registries_required = domain::manifest::Required::Any;
+    let plan = plan::deploy(&manifest, &env("dev"), &facts(&manifest)).unwrap();
+    for planned in plan.steps {
+        let push = matches!(planned.step, StepKind::Push { .. });
+        assert_eq!(planned.optional, push, "{}", planned.step.title());
+    }
+}
+
+#[test]
+fn tests_whose_folder_is_not_in_the_commit_stand_in_the_way() {
+    let manifest = example();
+    let mut facts = facts(&manifest);
+    facts.tests.remove(&component("frontend"));
+    let blockers = plan::deploy(&manifest, &env("dev"), &facts).unwrap_err();
+    let told: Vec<String> = blockers.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [format!(
+            "commit {} has no `frontend`, where the tests of component `frontend` run",
+            sha('a')
+        )]
     );
 }
 
@@ -394,7 +447,11 @@ proptest! {
                     deployed.insert(component.clone(), planned.id);
                 }
                 StepKind::Notify => prop_assert_eq!(planned.needs.len(), place),
-                StepKind::Checkout | StepKind::Build { .. } => {}
+                StepKind::Checkout
+                | StepKind::Lint { .. }
+                | StepKind::Build { .. }
+                | StepKind::Test { .. }
+                | StepKind::Migrate { .. } => {}
             }
         }
         prop_assert_eq!(images.len(), manifest.components.len() * manifest.registries.len());

@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{NOW, digest, example_plan};
+use common::{NOW, digest, plain_plan};
 use domain::plan::Plan;
 use domain::run::{Failure, Next, Run, RunEvent, RunState, StepState, StoredEvent};
 use domain::step::{Outcome, StepKind};
@@ -82,6 +82,15 @@ impl Driven {
         let step = StepId(step);
         let outcome = match &self.run.plan.step(step).unwrap().step {
             StepKind::Checkout | StepKind::Notify => Outcome::Done,
+            StepKind::Lint { .. } => Outcome::Linted { warnings: 0 },
+            StepKind::Test { .. } => Outcome::Tested {
+                passed: Some(3),
+                skipped: None,
+            },
+            StepKind::Migrate { .. } => Outcome::Migrated {
+                before: None,
+                after: Some("0002".into()),
+            },
             StepKind::Build { component, .. } => Outcome::Built {
                 image: format!("sha256:{component}"),
             },
@@ -119,7 +128,7 @@ impl Driven {
 
 /// A run of the example that has started.
 fn started() -> Driven {
-    let mut driven = Driven::new(example_plan());
+    let mut driven = Driven::new(plain_plan());
     driven.take(RunEvent::Started);
     driven
 }
@@ -212,7 +221,7 @@ fn a_failing_run_tells_its_story() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(Run::replay(example_plan(), &read).unwrap(), driven.run);
+    assert_eq!(Run::replay(plain_plan(), &read).unwrap(), driven.run);
 }
 
 #[test]
@@ -310,7 +319,7 @@ fn a_run_that_waits_can_be_cancelled_or_superseded_and_then_nothing_more() {
         ),
         (RunEvent::Superseded { by: RunId(2) }, RunState::Superseded),
     ] {
-        let mut driven = Driven::new(example_plan());
+        let mut driven = Driven::new(plain_plan());
         assert_eq!(driven.next(), [], "its turn has not come");
         driven.take(event);
         assert_eq!(
@@ -401,7 +410,7 @@ fn a_run_that_was_cancelled_too_late_has_succeeded() {
 
 #[test]
 fn a_repeated_run_goes_on_where_the_first_one_failed() {
-    let mut driven = Driven::new(example_plan());
+    let mut driven = Driven::new(plain_plan());
     for step in 0..=6 {
         let outcome = Outcome::Pushed {
             digest: digest('1'),
@@ -469,7 +478,7 @@ fn a_refusal_says_what_was_refused_and_why() {
             .ends_with("it has started")
     );
     assert!(
-        Driven::new(example_plan())
+        Driven::new(plain_plan())
             .refused(&RunEvent::Resumed)
             .ends_with("it has not started")
     );
@@ -621,7 +630,7 @@ proptest! {
 
     #[test]
     fn any_event_fits_or_is_refused_and_a_refused_one_changes_nothing(events in prop::collection::vec(event(), 0..120)) {
-        let mut run = Run::new(example_plan());
+        let mut run = Run::new(plain_plan());
         let mut taken = Vec::new();
         for (second, event) in (0..).zip(events) {
             let at = Ms(NOW.0 + second);
@@ -640,12 +649,12 @@ proptest! {
             }
             run.next(at);
         }
-        prop_assert_eq!(Run::replay(example_plan(), &taken).unwrap(), run);
+        prop_assert_eq!(Run::replay(plain_plan(), &taken).unwrap(), run);
     }
 
     #[test]
     fn a_driven_run_always_ends_and_its_events_alone_tell_all_of_it(rounds in rounds(), reused in 0_u16..8) {
-        let mut driven = Driven::new(example_plan());
+        let mut driven = Driven::new(plain_plan());
         for step in 0..reused {
             driven.take(RunEvent::StepReused { step: StepId(step), from: RunId(1), outcome: Outcome::Done });
         }
@@ -659,7 +668,7 @@ proptest! {
             }
             if round.restart {
                 // Whoever takes over has nothing but the events.
-                driven.run = Run::replay(example_plan(), &driven.events).unwrap();
+                driven.run = Run::replay(plain_plan(), &driven.events).unwrap();
                 driven.take(RunEvent::Resumed);
             }
             if round.cancel && driven.run.state == RunState::Running {
@@ -679,7 +688,7 @@ proptest! {
         let Driven { run, events, .. } = &driven;
         prop_assert!(run.state.is_final(), "{:?} after {:#?}", run.state, events);
         started_in_order(&run.plan, events);
-        prop_assert_eq!(&Run::replay(example_plan(), events).unwrap(), run);
+        prop_assert_eq!(&Run::replay(plain_plan(), events).unwrap(), run);
 
         let work: Vec<&StepState> = run.steps.iter().map(|step| &step.state).take(9).collect();
         let failed = work.iter().any(|state| matches!(state, StepState::Failed { .. }));

@@ -15,7 +15,7 @@ use domain::manifest::{Manifest, Problem};
 use serde_json::Value;
 
 /// Every table of a manifest: the header that opens one, and its path in messages.
-const TABLES: [(&str, &str, &str); 19] = [
+const TABLES: [(&str, &str, &str); 21] = [
     ("", "", ""),
     ("registry", "[[registries]]", "registries[0]."),
     ("lint", "[lint]", "lint."),
@@ -58,6 +58,8 @@ const TABLES: [(&str, &str, &str); 19] = [
         "environments.a.hosts.b.",
     ),
     ("notify", "[notify]", "notify."),
+    ("webhook", "[notify.webhook]", "notify.webhook."),
+    ("on_push", "[on_push]", "on_push."),
     ("secret", "[secrets.A]", "secrets.A."),
 ];
 

@@ -7,17 +7,17 @@
 
 mod common;
 
-use common::{NOW, digest, example_plan};
+use common::{NOW, digest, plain_plan};
 use domain::run::{Failure, Next, Run, RunEvent};
 use domain::step::Outcome;
-use domain::text::{Notice, slack};
+use domain::text::{Notice, slack, webhook};
 use domain::{Ms, RunId, StepId};
 use proptest::prelude::*;
 use serde_json::Value;
 
 /// A run of the example at its last step; `fails` is the step that failed, and why.
 fn at_notify(fails: Option<(StepId, Failure)>) -> Run {
-    let mut run = Run::new(example_plan());
+    let mut run = Run::new(plain_plan());
     run.plan.commit.title = "Weigh cuts < 5 kg & round".into();
     run.apply(&RunEvent::Started, NOW).unwrap();
     loop {
@@ -51,7 +51,11 @@ fn at_notify(fails: Option<(StepId, Failure)>) -> Run {
 }
 
 fn told(run: &Run, tail: &[String]) -> Value {
-    slack(&Notice {
+    slack(&notice(run, tail))
+}
+
+fn notice<'n>(run: &'n Run, tail: &'n [String]) -> Notice<'n> {
+    Notice {
         id: RunId(42),
         run,
         title: "Meats & Co",
@@ -60,7 +64,37 @@ fn told(run: &Run, tail: &[String]) -> Value {
         commit_url: "https://github.com/team/shop/commit/aaaaaaa",
         tail,
         now: Ms(NOW.0 + 185_000),
-    })
+    }
+}
+
+#[test]
+fn a_program_is_told_in_fields_what_slack_is_told_in_words() {
+    let run = at_notify(unhealthy("answered 500 <oops>"));
+    let told = webhook(&notice(&run, &["Traceback".into()]));
+    assert_eq!(
+        told,
+        serde_json::json!({
+            "project": "projectmeats", "title": "Meats & Co", "environment": "dev",
+            "run": 42, "kind": "deploy", "state": "failed", "by": "lena",
+            "url": "https://fairlead.example/runs/42",
+            "commit": {
+                "sha": "a".repeat(40), "title": "Weigh cuts < 5 kg & round", "author": "Dev",
+                "url": "https://github.com/team/shop/commit/aaaaaaa",
+            },
+            "components": ["backend", "frontend"],
+            "started": NOW.rfc3339(), "duration_ms": 185_000,
+            "failing_step": {
+                "title": run.plan.steps[7].step.title(), "what": "answered 500 <oops>",
+                "advice": "look at its log, mend it and deploy again",
+                "undone": "the old container <abc> runs again", "log": ["Traceback"],
+            },
+        })
+    );
+    let told = webhook(&notice(&at_notify(None), &[]));
+    assert_eq!(
+        (&told["state"], &told["failing_step"]),
+        (&"succeeded".into(), &Value::Null)
+    );
 }
 
 fn unhealthy(what: &str) -> Option<(StepId, Failure)> {
@@ -115,7 +149,7 @@ fn a_failure_is_told_with_its_step_its_advice_what_was_undone_and_the_log_s_end(
 
 #[test]
 fn a_cancelled_run_is_told() {
-    let mut run = Run::new(example_plan());
+    let mut run = Run::new(plain_plan());
     for event in [
         RunEvent::Started,
         RunEvent::CancelRequested { by: "lena".into() },

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use adapters::git::{GitError, Mirror};
-use domain::manifest::{Branch, Build, Manifest, SecretName};
-use domain::plan::{Commit, DeployFacts};
+use domain::manifest::{Branch, Build, Manifest, SecretName, Test};
+use domain::plan::{Commit, DeployFacts, TestFacts};
 use domain::release::TreeKey;
 use domain::{EnvName, ProjectName, Sha};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 
 use crate::manifests::InForce;
+use crate::reads::Keys;
 use crate::{Error, Portal};
 
 /// A board that is looked at asks for a fetch when the last one is older than this.
@@ -278,11 +279,13 @@ impl Portal {
         environment: &EnvName,
         mirror: &Mirror,
         commit: Commit,
+        tests_overridden: bool,
     ) -> Result<DeployFacts, Error> {
         let manifest = &in_force.manifest;
         let store = &self.parts().store;
         let mut keys = BTreeMap::new();
         let mut built = BTreeMap::new();
+        let mut tests = BTreeMap::new();
         let registries: Vec<&str> = manifest
             .registries
             .iter()
@@ -298,6 +301,12 @@ impl Portal {
             {
                 built.insert(component.clone(), digest);
             }
+            if let Some(test) = &described.test
+                && let Some(key) = tests_key(mirror, &commit.sha, test, &key).await?
+            {
+                let passed = store.tested(&manifest.name, component, &key).await?;
+                tests.insert(component.clone(), TestFacts { key, passed });
+            }
             keys.insert(component.clone(), key);
         }
         let mut running = store.running(&manifest.name).await?;
@@ -307,6 +316,8 @@ impl Portal {
             manifest: in_force.hash.clone(),
             keys,
             built,
+            tests,
+            tests_overridden,
             missing_secrets: self.missing_secrets(manifest, environment).await?,
             usual: store.usual(&manifest.name, environment).await?,
             running: running
@@ -314,6 +325,21 @@ impl Portal {
                 .map(|(component, there)| (component, there.commit.sha))
                 .collect(),
         })
+    }
+
+    /// What identifies the input of each component's build at a commit, as far as the mirror that is there can tell.
+    pub(crate) async fn known_keys(&self, manifest: &Manifest, commit: &Sha) -> Keys {
+        let repositories = &self.parts().repositories;
+        let mut keys = Keys::new();
+        let Some(mirror) = repositories.with(&manifest.name, |known| known.mirror.clone()) else {
+            return keys;
+        };
+        for (component, described) in &manifest.components {
+            if let Ok(Some(key)) = tree_key(&mirror, commit, &described.build).await {
+                keys.insert(component.clone(), key);
+            }
+        }
+        keys
     }
 
     /// The secrets that a deploy needs and that no source has, with the names that were tried.
@@ -359,19 +385,45 @@ async fn tree_key(mirror: &Mirror, commit: &Sha, build: &Build) -> Result<Option
         Err(GitError::NoSuchPath { .. } | GitError::BadPath { .. }) => return Ok(None),
         Err(error) => return Err(Error::Outside(error.to_string())),
     };
-    let mut hasher = Sha256::new();
-    let mut put = |text: &str| {
-        hasher.update(u64::try_from(text.len()).unwrap_or_default().to_be_bytes());
-        hasher.update(text.as_bytes());
-    };
-    for object in &objects {
-        put(object);
-    }
-    put(&build.dockerfile);
-    put(build.target.as_deref().unwrap_or_default());
+    let mut parts: Vec<&str> = objects.iter().map(String::as_str).collect();
+    parts.push(&build.dockerfile);
+    parts.push(build.target.as_deref().unwrap_or_default());
     for (name, value) in &build.args {
-        put(name);
-        put(value);
+        parts.extend([name.as_str(), value.as_str()]);
     }
-    Ok(Some(TreeKey(format!("{:x}", hasher.finalize()))))
+    Ok(Some(key_of(&parts)))
+}
+
+/// What identifies the input of tests: the source that they see, and how they are run. `None` when the commit has no
+/// such folder.
+async fn tests_key(
+    mirror: &Mirror,
+    commit: &Sha,
+    test: &Test,
+    image: &TreeKey,
+) -> Result<Option<TreeKey>, Error> {
+    let source = if test.is_in_built_image() {
+        image.0.clone()
+    } else {
+        match mirror
+            .tree_key(commit, &[test.dir.as_deref().unwrap_or(".")])
+            .await
+        {
+            Ok(objects) => objects.concat(),
+            Err(GitError::NoSuchPath { .. } | GitError::BadPath { .. }) => return Ok(None),
+            Err(error) => return Err(Error::Outside(error.to_string())),
+        }
+    };
+    let how = serde_json::to_string(test).map_err(|error| Error::Outside(error.to_string()))?;
+    Ok(Some(key_of(&[&source, &how])))
+}
+
+/// A hash of texts that tells where each ends.
+fn key_of(parts: &[&str]) -> TreeKey {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    TreeKey(format!("{:x}", hasher.finalize()))
 }

@@ -27,6 +27,7 @@ pub use engine::EngineHandle;
 pub use error::Error;
 pub use identity::{Caller, NewToken, PendingSignIn};
 pub use reads::LogRange;
+pub use store::{NewDelivery, OpenDelivery};
 pub use verbs::deploy::DeployRequest;
 
 /// The product. Cheap to clone.

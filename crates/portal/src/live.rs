@@ -13,6 +13,8 @@ pub(crate) struct Bells {
     runs: Mutex<HashMap<RunId, watch::Sender<u64>>>,
     boards: Mutex<HashMap<ProjectName, watch::Sender<u64>>>,
     engine: Notify,
+    deliveries: Notify,
+    messages: Notify,
 }
 
 impl Bells {
@@ -34,6 +36,26 @@ impl Bells {
     /// Waits until [`Bells::ring_engine`] was rung since the last wait.
     pub(crate) async fn work(&self) {
         self.engine.notified().await;
+    }
+
+    /// There may be a delivery to act on.
+    pub(crate) fn ring_deliveries(&self) {
+        self.deliveries.notify_one();
+    }
+
+    /// Waits until [`Bells::ring_deliveries`] was rung since the last wait.
+    pub(crate) async fn delivery(&self) {
+        self.deliveries.notified().await;
+    }
+
+    /// There may be a message to send.
+    pub(crate) fn ring_messages(&self) {
+        self.messages.notify_one();
+    }
+
+    /// Waits until [`Bells::ring_messages`] was rung since the last wait.
+    pub(crate) async fn message(&self) {
+        self.messages.notified().await;
     }
 
     /// A listener for one run. Listen first, read the store after: nothing falls between.

@@ -7,18 +7,22 @@
 //! 2. The engine's, which is opened by [`Store::claim`]. With a [`Claim`] it can move the one run that it claimed,
 //!    which a `Tx` has made before, and add to that run's logs and messages. Its events are that run's trail.
 //!
-//! Besides these there is bookkeeping that changes nothing that anybody decided: when a session was last seen, and
-//! what GitHub last said about its memberships.
+//! Besides these there is bookkeeping that changes nothing that anybody decided: when a session was last seen, what
+//! GitHub last said about its memberships, what it told of a repository and why nothing came of that, and how each try
+//! to send a message went. A run that a delivery starts is made through the first door, with the note of it.
 //!
 //! Truth about a run is its plan and its `run_event` rows. What else the tables say about it (`run.state`,
 //! `deployed`, `built`, `step_time`) is derived from an event and written in the same commit.
+mod artifacts;
 mod audit;
 mod db;
+mod deliveries;
 mod error;
 mod json;
 mod lease;
 mod logs;
 mod manifests;
+mod messages;
 mod open;
 mod outbox;
 mod people;
@@ -32,11 +36,12 @@ mod views;
 use std::sync::Arc;
 
 pub use audit::Head;
+pub use deliveries::{NewDelivery, OpenDelivery};
 pub use error::StoreError;
 pub use lease::{Claim, Lease};
 pub use logs::NewLine;
 pub use manifests::StoredManifest;
-pub use outbox::Delivery;
+pub use messages::DueMessage;
 pub use people::{NewSession, Person, Session, SessionId, TokenHash};
 pub use runs::{NewRun, Reused, StoredRun};
 pub use tokens::{ApiToken, NewToken};

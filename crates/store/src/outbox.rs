@@ -1,32 +1,11 @@
 //! Messages to the world outside. What is to be said is stored before it is said, and taken exactly once, so a portal
 //! that dies in between does not say it twice.
 use domain::Ms;
+use domain::message::MessageState;
 
 use crate::db::{on, rd};
 use crate::lease::{Claim, beat};
-use crate::{Store, StoreError};
-
-/// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// Not yet sent.
-    Pending,
-    /// Taken to be sent. If nobody is sending it now, whoever did died on the way: it may have arrived or not.
-    Sending,
-    /// Arrived.
-    Done,
-}
-
-impl Delivery {
-    fn parse(text: &str) -> Result<Self, StoreError> {
-        match text {
-            "pending" => Ok(Delivery::Pending),
-            "sending" => Ok(Delivery::Sending),
-            "done" => Ok(Delivery::Done),
-            other => Err(StoreError::corrupt("the state of a message", other)),
-        }
-    }
-}
+use crate::{Store, StoreError, json};
 
 impl Store {
     /// Stores a message of the claimed run under a key of its own; nothing happens if there is one.
@@ -98,13 +77,14 @@ impl Store {
     }
 
     /// Where a message stands, if there is one.
-    pub async fn outbox_state(&self, key: &str) -> Result<Option<Delivery>, StoreError> {
+    pub async fn outbox_state(&self, key: &str) -> Result<Option<MessageState>, StoreError> {
         let row: Option<(String,)> = rd!(&self.main, |pool| {
             sqlx::query_as("SELECT state FROM outbox WHERE key = $1")
                 .bind(key)
                 .fetch_optional(pool)
                 .await?
         });
-        row.map(|(state,)| Delivery::parse(&state)).transpose()
+        row.map(|(state,)| json::word("the state of a message", &state))
+            .transpose()
     }
 }

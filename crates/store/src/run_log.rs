@@ -167,6 +167,20 @@ impl Locked {
                     .await?;
                 });
             }
+            (StepKind::Test { component, key, .. }, Outcome::Tested { .. }) => {
+                on!(open, |conn| {
+                    sqlx::query(
+                        "INSERT INTO tested (project, component, tests_key, run) VALUES ($1, $2, $3, $4)
+                         ON CONFLICT (project, component, tests_key) DO UPDATE SET run = excluded.run",
+                    )
+                    .bind(self.project.as_str())
+                    .bind(component.as_str())
+                    .bind(&key.0)
+                    .bind(self.id.0)
+                    .execute(conn)
+                    .await?;
+                });
+            }
             // A tag was planned because the image is known already.
             _ => {}
         }

@@ -127,14 +127,15 @@ impl Tx {
                 ));
             }
             sqlx::query_as(
-                "INSERT INTO run (project, environment, kind, state, seq, manifest, commit_json, plan_json, by_json,
+                "INSERT INTO run (project, environment, kind, state, seq, manifest, sha, commit_json, plan_json, by_json,
                  origin_json, reason, retry_of, requested_ms)
-                 VALUES ($1, $2, $3, 'queued', 0, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
+                 VALUES ($1, $2, $3, 'queued', 0, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
             )
             .bind(plan.project.as_str())
             .bind(plan.environment.as_str())
             .bind(plan.kind.as_str())
             .bind(&plan.manifest)
+            .bind(plan.commit.sha.as_str())
             .bind(commit)
             .bind(text)
             .bind(by)
@@ -296,6 +297,9 @@ impl Store {
                 query
                     .push(" AND environment = ")
                     .push_bind(environment.as_str());
+            }
+            if let Some(commit) = &filter.commit {
+                query.push(" AND sha = ").push_bind(commit.as_str());
             }
             if let Some(state) = filter.state {
                 query.push(" AND state = ").push_bind(state.as_str());

@@ -122,6 +122,26 @@ impl Store {
             .collect())
     }
 
+    /// The run in which a component's tests passed on this input.
+    pub async fn tested(
+        &self,
+        project: &ProjectName,
+        component: &ComponentName,
+        key: &TreeKey,
+    ) -> Result<Option<RunId>, StoreError> {
+        let row: Option<(i64,)> = rd!(&self.main, |pool| {
+            sqlx::query_as(
+                "SELECT run FROM tested WHERE project = $1 AND component = $2 AND tests_key = $3",
+            )
+            .bind(project.as_str())
+            .bind(component.as_str())
+            .bind(&key.0)
+            .fetch_optional(pool)
+            .await?
+        });
+        Ok(row.map(|(run,)| RunId(run)))
+    }
+
     /// The image that was built from this input before, if every one of the `registries` has the same.
     pub async fn built(
         &self,

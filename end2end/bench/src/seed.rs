@@ -130,6 +130,8 @@ impl Writer {
             keys: components()
                 .map(|name| (name, TreeKey("a".repeat(64))))
                 .collect(),
+            tests: BTreeMap::new(),
+            tests_overridden: false,
             built: components()
                 .map(|name| Ok((name, digest()?)))
                 .collect::<Result<_>>()?,
@@ -172,6 +174,7 @@ impl Writer {
             commit: plan.commit.sha.clone(),
             retry_of: None,
             supersedes: Vec::new(),
+            tests_overridden: false,
         };
         tx.commit(change).await?;
         let claim = self

@@ -37,6 +37,7 @@ pub(super) async fn plan(args: PlanArgs, out: &mut dyn Write) -> Result<(), Fail
         environment,
         commit,
         reason: None,
+        override_tests: false,
     };
     match portal.propose(&operator(), &request).await? {
         Proposal::Plan {

@@ -40,6 +40,7 @@ struct Github {
     client_id: Option<Spanned<String>>,
     client_secret: Option<Spanned<String>>,
     token: Option<Spanned<String>>,
+    webhook_secret: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -154,6 +155,11 @@ fn read(reader: &Reader<'_>, file: File, folder: &Path) -> Option<Config> {
     };
     let metrics_token =
         metrics_token.map(|token| reader.parse(reader.in_file("metrics_token", token), secret));
+    let mut github = github.unwrap_or_default();
+    let webhook_secret = github.webhook_secret.take().map(|name| {
+        let given = reader.in_file("github.webhook_secret", name);
+        reader.parse(given, secret)
+    });
     let github = self::github(reader, github);
     let format = match given("log.format", log.format) {
         Some(format) => reader.parse(format, log_format),
@@ -179,6 +185,10 @@ fn read(reader: &Reader<'_>, file: File, folder: &Path) -> Option<Config> {
             Some(token) => Some(token?),
             None => None,
         },
+        webhook_secret: match webhook_secret {
+            Some(secret) => Some(secret?),
+            None => None,
+        },
         log: Log {
             format: format?,
             filter,
@@ -197,14 +207,15 @@ fn read(reader: &Reader<'_>, file: File, folder: &Path) -> Option<Config> {
     })
 }
 
-fn github(reader: &Reader<'_>, github: Option<Github>) -> Option<GithubConfig> {
+fn github(reader: &Reader<'_>, github: Github) -> Option<GithubConfig> {
     let Github {
         url,
         api_url,
         client_id,
         client_secret,
         token,
-    } = github.unwrap_or_default();
+        webhook_secret: _,
+    } = github;
     let base = |key: &str, value, default: &str| match reader.overridable(key, value) {
         Some(given) => reader.parse(given, web_address),
         None => Url::parse(default).ok(),

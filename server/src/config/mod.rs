@@ -28,6 +28,8 @@ pub struct Config {
     pub site_dir: Option<PathBuf>,
     /// Which secret opens `/metrics` to other machines.
     pub metrics_token: Option<SecretName>,
+    /// Which secret GitHub signs its webhooks with; without it, none is taken.
+    pub webhook_secret: Option<SecretName>,
     /// How the server's own log is written.
     pub log: Log,
     database: Database,

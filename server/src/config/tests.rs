@@ -45,6 +45,10 @@ fn the_documented_example_is_read() {
     );
     assert_eq!(config.portal.members.len(), 2);
     assert_eq!(config.metrics_token.unwrap().as_str(), "METRICS_TOKEN");
+    assert_eq!(
+        config.webhook_secret.unwrap().as_str(),
+        "GITHUB_WEBHOOK_SECRET"
+    );
     // Every key of the file is described.
     let keys = example
         .lines()

@@ -1,12 +1,13 @@
 //! The router: every route in one list, and what all of them have in common.
 //!
 //! From the outside in: a request gets its id and its line in the log, every answer its security headers, a panic
-//! becomes a 500, a body has a limit, a write must come from our own pages, and the caller is found out. What is not
+//! becomes a 500, a body has a limit (another one for webhooks, which are let in by their signature), a write must come from our own pages, and the caller is found out. What is not
 //! in the short list of [`caller::is_public`] refuses callers who are not signed in.
 mod caller;
 mod cookies;
 mod headers;
 mod health;
+mod hooks;
 mod metrics;
 mod observer;
 mod record;
@@ -26,6 +27,7 @@ use domain::Ms;
 use domain::manifest::SecretName;
 use leptos::config::LeptosOptions;
 use portal::{EngineHandle, Portal};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::compression::CompressionLayer;
@@ -55,6 +57,10 @@ pub struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) observer: observer::Observer,
     pub(crate) metrics_token: Option<SecretName>,
+    /// Which secret GitHub signs its webhooks with.
+    pub(crate) webhook_secret: Option<SecretName>,
+    /// Places for the bodies of webhooks.
+    pub(crate) hooks: Semaphore,
     pub(crate) secrets: Sources,
     pub(crate) feeds: Feeds,
     /// Says to websockets that the server stops.
@@ -83,6 +89,8 @@ impl Server {
             metrics: Metrics::new(),
             observer: observer::Observer::default(),
             metrics_token: config.metrics_token.clone(),
+            webhook_secret: config.webhook_secret.clone(),
+            hooks: Semaphore::new(hooks::AT_ONCE),
             secrets: config.secrets(),
             feeds: Feeds::default(),
             stopping: CancellationToken::new(),
@@ -154,6 +162,7 @@ impl Server {
             .merge(site::files(self))
             .merge(known)
             .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+            .merge(hooks::routes(self.clone()))
             .layer(from_fn(refusal::in_form))
             .layer(from_fn_with_state(self.clone(), refusal::panicked))
             .layer(from_fn_with_state(self.clone(), headers::secure))

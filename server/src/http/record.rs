@@ -59,6 +59,7 @@ fn area(path: &str) -> &'static str {
     match path.split('/').nth(1).unwrap_or_default() {
         "api" => "api",
         "auth" => "auth",
+        "hooks" => "hooks",
         "live" => "live",
         "ui" => "ui",
         "pkg" => "files",

@@ -1,5 +1,6 @@
 //! The interface for programs, `/api/v1`: the same verbs and reads as the pages, with a bearer token or a session.
 //! Its description is made from the handlers; a route that is not described cannot be added.
+mod deliveries;
 mod input;
 mod logs;
 mod problem;
@@ -61,11 +62,15 @@ fn described() -> OpenApiRouter<Server> {
         .routes(routes!(projects::list))
         .routes(routes!(projects::board))
         .routes(routes!(projects::plan))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::redeliver))
         .routes(routes!(runs::list, runs::create))
         .routes(routes!(runs::get))
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::retry))
         .routes(routes!(runs::events))
+        .routes(routes!(deliveries::messages))
+        .routes(routes!(deliveries::send_again))
         .routes(routes!(logs::log))
 }
 

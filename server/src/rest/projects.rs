@@ -85,6 +85,7 @@ pub(super) async fn plan(
         environment,
         commit,
         reason: None,
+        override_tests: false,
     };
     match server
         .portal

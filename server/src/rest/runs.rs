@@ -59,6 +59,7 @@ pub(super) async fn list(
         environment,
         state,
         before,
+        commit: None,
     };
     let limit = i64::from(limit.unwrap_or(30));
     let page = server
@@ -112,6 +113,7 @@ pub(super) async fn create(
         environment,
         commit,
         reason,
+        override_tests: false,
     };
     let run = server.portal.deploy(&by.actor, by.origin, request).await;
     Ok(created(

@@ -10,6 +10,7 @@ mod access;
 mod cli;
 mod headers;
 mod health;
+mod hooks;
 mod live;
 mod pages;
 mod rest;

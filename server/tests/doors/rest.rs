@@ -249,13 +249,17 @@ async fn the_document_describes_every_operation() {
         [
             "GET /api/v1/projects",
             "GET /api/v1/projects/shop/board",
+            "GET /api/v1/projects/shop/deliveries",
             "GET /api/v1/projects/shop/environments/dev/plan",
             "GET /api/v1/runs",
             "GET /api/v1/runs/1",
             "GET /api/v1/runs/1/events",
+            "GET /api/v1/runs/1/messages",
             "GET /api/v1/runs/1/steps/0/log",
+            "POST /api/v1/projects/shop/deliveries/1/redeliver",
             "POST /api/v1/runs",
             "POST /api/v1/runs/1/cancel",
+            "POST /api/v1/runs/1/messages/slack/redeliver",
             "POST /api/v1/runs/1/retry",
         ]
     );

@@ -67,6 +67,7 @@ api_url = "{github_url}/api/v3"
 client_id = "Iv1.shop"
 client_secret = "secret:GITHUB_CLIENT_SECRET"
 token = "secret:GITHUB_TOKEN"
+webhook_secret = "secret:GITHUB_WEBHOOK_SECRET"
 [secrets]
 files = ["secrets.env"]
 [[members]]
@@ -109,7 +110,7 @@ impl World {
         .unwrap();
         let github_url = format!("http://{}", github.address());
         write(&dir.path().join("projects/shop.toml"), MANIFEST);
-        let secrets = "GITHUB_CLIENT_SECRET=the-apps-secret\nGITHUB_TOKEN=ghp_the_portals_token\nSSH_PASSWORD=swordfish\nMETRICS_TOKEN=counting\n";
+        let secrets = "GITHUB_CLIENT_SECRET=the-apps-secret\nGITHUB_TOKEN=ghp_the_portals_token\nSSH_PASSWORD=swordfish\nMETRICS_TOKEN=counting\nGITHUB_WEBHOOK_SECRET=hushhush\n";
         write(&dir.path().join("secrets.env"), secrets);
         write(
             &dir.path().join("site/pkg/fairlead.0123abcd.js"),
@@ -244,6 +245,7 @@ impl World {
             environment: "dev".parse().unwrap(),
             commit: None,
             reason: None,
+            override_tests: false,
         };
         self.portal
             .deploy(&operator(), origin(), request)

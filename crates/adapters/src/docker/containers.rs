@@ -41,6 +41,10 @@ pub struct Container {
     pub image_id: String,
     /// Its labels, the image's among them.
     pub labels: BTreeMap<String, String>,
+    /// The TCP ports that it says it serves: those of its image and those that are published.
+    pub ports: Vec<u16>,
+    /// The folder that its program starts in; empty for the root.
+    pub workdir: String,
     /// What it does.
     pub state: State,
     /// What its health check says.
@@ -321,6 +325,8 @@ impl From<ContainerInspectResponse> for Container {
             image: config.image.unwrap_or_default(),
             image_id: found.image.unwrap_or_default(),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
+            ports: tcp(&config.exposed_ports.unwrap_or_default()),
+            workdir: config.working_dir.unwrap_or_default(),
             out_of_memory: state.oom_killed.unwrap_or_default(),
             restart: match policy.and_then(|policy| policy.name) {
                 Some(RestartPolicyNameEnum::ALWAYS) => Restart::Always,
@@ -357,6 +363,16 @@ impl From<ContainerInspectResponse> for Container {
             },
         }
     }
+}
+
+/// The numbers of ports such as `5432/tcp`.
+fn tcp(ports: &[String]) -> Vec<u16> {
+    let number = |port: &String| match port.split_once('/') {
+        Some((number, "tcp")) => number.parse().ok(),
+        Some(_) => None,
+        None => port.parse().ok(),
+    };
+    ports.iter().filter_map(number).collect()
 }
 
 fn ms(text: &str) -> Option<i64> {

@@ -89,8 +89,8 @@ pub enum DockerError {
         /// The builder's words.
         message: String,
     },
-    /// The build context could not be read to its end.
-    #[error("the build context broke off: {why}")]
+    /// What was to be sent, such as a build context, could not be read to its end.
+    #[error("the source broke off on its way to the engine: {why}")]
     Context {
         /// The cause.
         why: String,

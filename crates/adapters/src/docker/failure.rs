@@ -138,8 +138,14 @@ impl DockerError {
                     why,
                 }
             }
-            _ if status == Some(404) && says(&["no such container"]) => {
+            _ if status == Some(404) && says(&["no such container", "no such network"]) => {
                 Self::NotFound { engine, what }
+            }
+            About::Network(_) if status == Some(404) && says(&["not found"]) => {
+                Self::NotFound { engine, what }
+            }
+            About::Network(_) if status == Some(403) && says(&["has active endpoints"]) => {
+                Self::Conflict { engine, what, why }
             }
             _ if status == Some(409) => Self::Conflict { engine, what, why },
             _ => Self::Other { engine, what, why },

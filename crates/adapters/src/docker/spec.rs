@@ -26,6 +26,8 @@ pub struct ContainerSpec {
     pub volumes: Vec<Mount>,
     /// `--network`; the first at creation, the others joined before the start. None means the default bridge.
     pub networks: Vec<String>,
+    /// `--network-alias`: further names on the first of the networks.
+    pub aliases: Vec<String>,
     /// `--add-host`: name and address.
     pub hosts: Vec<(String, SecretString)>,
     /// `--restart`.
@@ -69,6 +71,7 @@ impl ContainerSpec {
             ports: Vec::new(),
             volumes: Vec::new(),
             networks: Vec::new(),
+            aliases: Vec::new(),
             hosts: Vec::new(),
             restart: Restart::No,
             user: None,
@@ -112,7 +115,10 @@ impl ContainerSpec {
             networking_config: network.map(|name| NetworkingConfig {
                 endpoints_config: Some(HashMap::from([(
                     name.clone(),
-                    EndpointSettings::default(),
+                    EndpointSettings {
+                        aliases: some(&self.aliases),
+                        ..EndpointSettings::default()
+                    },
                 )])),
             }),
             host_config: Some(HostConfig {

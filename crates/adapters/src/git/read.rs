@@ -1,4 +1,5 @@
 //! What is read from a mirror. Nothing here touches the network or waits for a fetch.
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -17,6 +18,17 @@ const LARGEST_FILE: u64 = 4 << 20;
 
 /// Fields of a commit as `git log` prints them, each ended by a NUL.
 const FORMAT: &str = "--format=%H%x00%P%x00%an%x00%ct%x00%s%x00";
+
+/// Names of all files that differ, each ended by a NUL.
+const NAMES: [&str; 4] = ["-r", "--name-only", "-z", "--no-renames"];
+
+fn names(output: &[u8]) -> BTreeSet<String> {
+    let names = output.split(|byte| *byte == 0);
+    names
+        .filter(|name| !name.is_empty())
+        .map(|name| String::from_utf8_lossy(name).into_owned())
+        .collect()
+}
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +107,37 @@ impl Mirror {
         self.commits(git.arg(to.as_str())).await
     }
 
+    /// The files in which two commits differ; one that was renamed, under both names.
+    pub async fn changed_between(
+        &self,
+        from: &Sha,
+        to: &Sha,
+    ) -> Result<BTreeSet<String>, GitError> {
+        self.must_exist(from).await?;
+        self.must_exist(to).await?;
+        let git = Git::new(&self.path, "diff-tree")
+            .args(NAMES)
+            .args([from.as_str(), to.as_str()]);
+        Ok(names(&git.output(b"", &self.path).await?))
+    }
+
+    /// The files that these commits changed, each against its parents.
+    pub async fn changed_by(&self, commits: &[Sha]) -> Result<BTreeSet<String>, GitError> {
+        let mut input = String::new();
+        for commit in commits {
+            self.must_exist(commit).await?;
+            input.push_str(commit.as_str());
+            input.push('\n');
+        }
+        let git = Git::new(&self.path, "diff-tree").args(NAMES).args([
+            "--stdin",
+            "--root",
+            "--no-commit-id",
+            "-m",
+        ]);
+        Ok(names(&git.output(input.as_bytes(), &self.path).await?))
+    }
+
     /// The git ids of what stands at these paths in a commit, in their order: trees of folders, blobs of files.
     ///
     /// Equal ids mean equal content, so they say whether a build would see anything new. `.` is the whole tree.
@@ -129,6 +172,26 @@ impl Mirror {
         }
         let git = Git::new(&self.path, "cat-file").args(["blob", &object.id]);
         git.output(b"", &self.path).await.map(Some)
+    }
+
+    /// The names of the files that stand in a folder in a commit, sorted; not those in its folders. Links and submodules
+    /// are left out. `None` when there is no such folder.
+    pub async fn list(&self, sha: &Sha, folder: &str) -> Result<Option<Vec<String>>, GitError> {
+        self.must_exist(sha).await?;
+        let Some(tree) = self.look_up(sha, &[folder]).await?.pop().flatten() else {
+            return Ok(None);
+        };
+        if tree.kind != "tree" {
+            return Ok(None);
+        }
+        let git = Git::new(&self.path, "ls-tree").args(["-z", &tree.id]);
+        let text = git.output(b"", &self.path).await?;
+        // `<mode> <kind> <id>`, a tab and the name. A name that is not UTF-8 could not be asked for again.
+        let files = text.split(|byte| *byte == 0).filter_map(|line| {
+            let (about, name) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+            about.starts_with("100").then(|| name.to_owned())
+        });
+        Ok(Some(files.collect()))
     }
 
     /// A tar of a folder in a commit, made while it is read; `.` is the whole tree. Dropping it stops git.

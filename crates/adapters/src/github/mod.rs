@@ -18,6 +18,7 @@ mod error;
 mod membership;
 mod people;
 mod sign_in;
+pub mod webhook;
 
 pub use commits::{Branch, Commit, Comparison};
 pub use error::GitHubError;

@@ -62,7 +62,7 @@ impl fmt::Display for Command {
 }
 
 /// One word for a POSIX shell. `=` is quoted because a first word with it would be an assignment.
-fn quote(word: &str) -> Cow<'_, str> {
+pub(super) fn quote(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         Cow::Borrowed(word)

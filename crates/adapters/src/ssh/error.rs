@@ -119,6 +119,27 @@ pub enum SshError {
         /// The host.
         host: String,
     },
+    /// The host lacks a program that a detached command needs.
+    #[error(
+        "host {host} has no `{program}`, without which no command can outlive its connection; install it (on Debian and \
+         Ubuntu: `apt-get install bash util-linux`)"
+    )]
+    NoProgram {
+        /// The host.
+        host: String,
+        /// What is missing.
+        program: String,
+    },
+    /// A detached command was handed over and has not begun yet; it may still begin.
+    #[error(
+        "a command was handed to host {host} and has not begun within 10 s; look there at its load and its disk, and into {folder}"
+    )]
+    NotBegun {
+        /// The host.
+        host: String,
+        /// Its folder.
+        folder: String,
+    },
     /// No room left where a file should be written; the old file is untouched.
     #[error(
         "the disk of host {host} is full: {path} was not written and the old file stays; free some space and run this again"
@@ -155,10 +176,13 @@ pub enum SshError {
 
 impl SshError {
     /// True when the same call may succeed later without anybody changing anything.
-    /// After [`SshError::Lost`] look at the host first: the command may have run.
+    /// After [`SshError::Lost`] look at the host first: the command may have run; a detached one looks by itself.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Lost { .. } | Self::Behind { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Lost { .. }
+            | Self::Behind { .. }
+            | Self::NotBegun { .. } => true,
             Self::HostKeyUnknown { .. }
             | Self::HostKeyChanged { .. }
             | Self::AuthRefused { .. }
@@ -168,6 +192,7 @@ impl SshError {
             | Self::Refused { .. }
             | Self::TooMuchOutput { .. }
             | Self::BadCommand { .. }
+            | Self::NoProgram { .. }
             | Self::DiskFull { .. }
             | Self::NoPermission { .. }
             | Self::File { .. } => false,

@@ -115,7 +115,7 @@ impl Host {
     }
 
     /// The tools report an errno only as text, which is fixed in the C locale that the scripts run in.
-    fn file_error(&self, path: &str, out: &Output) -> SshError {
+    pub(super) fn file_error(&self, path: &str, out: &Output) -> SshError {
         let (host, path) = (self.name().to_owned(), path.to_owned());
         let words = String::from_utf8_lossy(&out.stderr);
         let words = words.trim();

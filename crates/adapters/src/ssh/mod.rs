@@ -6,11 +6,13 @@
 //! before any password is sent.
 //!
 //! What a lost connection means is never guessed: [`SshError::Lost`] says that the outcome of a command is unknown.
+//! A command that must not be cut off is [`Detached`].
 
 mod auth;
 mod channel;
 mod command;
 mod connection;
+mod detached;
 mod engine;
 mod error;
 mod exec;
@@ -23,6 +25,7 @@ mod target;
 pub use channel::Tunnel;
 pub use command::Command;
 pub use connection::host_key;
+pub use detached::{Cursor, Detached, Following, News, Phase};
 pub use error::SshError;
 pub use exec::{Exit, Output, Source};
 pub use hosts::{Host, Hosts};

@@ -209,6 +209,33 @@ async fn a_file_is_read_at_a_commit() {
 }
 
 #[tokio::test]
+async fn the_files_of_a_folder_are_listed_without_what_is_below_it() {
+    let (repository, dir) = (Repository::new(), folder());
+    let files = [
+        (".github/workflows/b.yml", "b"),
+        (".github/workflows/a größer.yml", "a"),
+        (".github/workflows/below/c.yml", "c"),
+        (".github/CODEOWNERS", "*"),
+    ];
+    std::os::unix::fs::symlink("/etc/passwd", repository.path().join("link.yml")).unwrap();
+    let sha = repository.commit("Workflows", &files);
+    let mirror = open(dir.path(), &repository.url()).await.unwrap();
+    for folder in [".github/workflows", "./.github/workflows/"] {
+        let names = mirror.list(&sha, folder).await.unwrap().unwrap();
+        assert_eq!(names, ["a größer.yml", "b.yml"], "{folder}");
+    }
+    let root = mirror.list(&sha, ".").await.unwrap().unwrap();
+    assert!(!root.iter().any(|name| name == "link.yml"), "{root:?}");
+    for none in ["workflows", ".github/CODEOWNERS"] {
+        assert_eq!(mirror.list(&sha, none).await.unwrap(), None, "{none}");
+    }
+    assert!(matches!(
+        mirror.list(&sha, "../..").await,
+        Err(GitError::BadPath { .. })
+    ));
+}
+
+#[tokio::test]
 async fn an_archive_holds_all_that_is_committed_and_nothing_else() {
     let (repository, dir) = (Repository::new(), folder());
     let files = [
@@ -527,4 +554,47 @@ async fn what_a_killed_git_left_behind_does_not_stop_the_next() {
     let mirror = open(other.path(), &repository.url()).await.unwrap();
     assert_eq!(mirror.head("development").await.unwrap(), second);
     assert_eq!(mirrors(other.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn changed_files_are_told_between_two_commits_and_of_each_commit() {
+    let (repository, dir) = (Repository::new(), folder());
+    let first = Sha::parse(repository.git(&["rev-parse", "HEAD"])).unwrap();
+    let docs = repository.commit(
+        "Docs",
+        &[("docs/a.md", "a\n"), ("weight in \u{fc}.txt", "1\n")],
+    );
+    repository.git(&["mv", "docs/a.md", "docs/b.md"]);
+    let moved = repository.commit("Move", &[]);
+    let back = repository.commit("Back and forth", &[("README.md", "two\n")]);
+    let forth = repository.commit("Forth", &[("README.md", "one\n")]);
+    let mirror = open(dir.path(), &repository.url()).await.unwrap();
+    let between = async |from: &Sha, to: &Sha| {
+        let changed = mirror.changed_between(from, to).await.unwrap();
+        changed.into_iter().collect::<Vec<_>>()
+    };
+    let umlaut = "weight in \u{fc}.txt".to_owned();
+    assert_eq!(between(&docs, &moved).await, ["docs/a.md", "docs/b.md"]);
+    assert_eq!(between(&first, &moved).await, ["docs/b.md", &umlaut]);
+    assert!(
+        between(&moved, &forth).await.is_empty(),
+        "what was undone did not change"
+    );
+    let by = mirror.changed_by(&[back, forth]).await.unwrap();
+    assert_eq!(by.into_iter().collect::<Vec<_>>(), ["README.md"]);
+    let by = mirror
+        .changed_by(std::slice::from_ref(&first))
+        .await
+        .unwrap();
+    assert_eq!(
+        by.into_iter().collect::<Vec<_>>(),
+        ["README.md"],
+        "the first commit has no parent"
+    );
+    assert!(mirror.changed_by(&[]).await.unwrap().is_empty());
+    let unknown = Sha::parse("b".repeat(40)).unwrap();
+    assert!(matches!(
+        mirror.changed_between(&unknown, &first).await,
+        Err(GitError::NoSuchCommit { .. })
+    ));
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy.toml allows them in test functions, not in what those call
 
 mod connecting;
+mod detached;
 mod files;
 mod running;
 mod sshd;

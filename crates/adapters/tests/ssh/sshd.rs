@@ -43,10 +43,12 @@ impl Sshd {
             .port();
         let text = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication yes\nPermitRootLogin yes\nLogLevel ERROR\n{config}\n",
+             SetEnv HOME={}\nUsePAM no\nPasswordAuthentication yes\nPermitRootLogin yes\nLogLevel ERROR\n{config}\n",
             at("host_key").display(),
             at("authorized_keys").display(),
+            at("home").display(),
         );
+        fs::create_dir(at("home")).unwrap();
         fs::write(at("sshd_config"), text).unwrap();
         // Where sshd was never started by the system, its empty folder is missing.
         let _ = fs::create_dir_all("/run/sshd");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::container::is_docker_name;
 use super::decode::Places;
 use super::problem::nearest;
-use super::{Component, Environment, HostLogin, Manifest, Port, Problem, Value};
+use super::{Component, Environment, HostLogin, Manifest, Port, Problem, Test, Value};
 use crate::{ComponentName, EnvName, HostName};
 
 pub(super) fn check(manifest: &Manifest, places: &Places<'_>) -> Vec<Problem> {
@@ -68,7 +68,9 @@ impl Checks<'_> {
             );
         }
         if let Some(notify) = &self.manifest.notify {
-            self.referred("notify.slack", &notify.slack);
+            if let Some(slack) = &notify.slack {
+                self.referred("notify.slack", slack);
+            }
         }
         if let Some(lint) = &self.manifest.lint {
             self.inside("lint.workflows", &lint.workflows.clone());
@@ -186,8 +188,8 @@ impl Checks<'_> {
                 self.report(&key(&format!("build.args.{arg}")), "is a secret", "build arguments stay readable in the image; give the secret to the container instead");
             }
         }
-        if let Some(dir) = component.test.as_ref().and_then(|test| test.dir.as_ref()) {
-            self.inside(&key("test.dir"), dir);
+        if let Some(test) = &component.test {
+            self.test(&key("test"), test);
         }
         if !is_docker_name(&component.container.name) {
             self.report(
@@ -218,18 +220,12 @@ impl Checks<'_> {
         if let Some(proxy) = &component.proxy {
             self.absolute(&key("proxy.path"), &proxy.path);
             self.template(&key("proxy.template"), &proxy.template);
+            if let Some(url) = &proxy.health {
+                self.probed(&key("proxy.health"), url);
+            }
         }
         if let Some(health) = &component.health {
-            let rest = health.url.strip_prefix("http://").unwrap_or("");
-            if rest.is_empty()
-                || rest.starts_with('/')
-                || health
-                    .url
-                    .chars()
-                    .any(|c| c.is_whitespace() || c.is_control())
-            {
-                self.report(&key("health.url"), format!("`{}` cannot be probed", health.url), "give an http:// URL as seen from the host, such as `http://localhost:8000/health/`");
-            }
+            self.probed(&key("health.url"), &health.url);
             if health.every.0 == 0 || health.timeout.0 == 0 {
                 self.report(
                     &key("health"),
@@ -237,6 +233,46 @@ impl Checks<'_> {
                     "give at least `100ms`",
                 );
             }
+        }
+    }
+
+    fn test(&mut self, table: &str, test: &Test) {
+        let key = |part: &str| format!("{table}.{part}");
+        if test.run.is_empty() {
+            self.report(
+                &key("run"),
+                "is empty",
+                "give the command that tests, as in `[\"make test\"]`",
+            );
+        }
+        if let Some(dir) = &test.dir {
+            self.inside(&key("dir"), dir);
+        }
+        if let Some(report) = &test.report
+            && (report.is_empty() || report.chars().any(char::is_control))
+        {
+            self.report(
+                &key("report"),
+                "is not a path",
+                "give the file that the tests write, such as `junit.xml`",
+            );
+        }
+        for service in test.services.keys().filter(|name| !is_docker_name(name)) {
+            self.report(
+                &key("services"),
+                format!("`{service}` cannot be a host name"),
+                "use letters, digits, `-`, `_` and `.`",
+            );
+        }
+    }
+
+    fn probed(&mut self, key: &str, url: &str) {
+        let rest = url.strip_prefix("http://").unwrap_or("");
+        if rest.is_empty()
+            || rest.starts_with('/')
+            || url.chars().any(|c| c.is_whitespace() || c.is_control())
+        {
+            self.report(key, format!("`{url}` cannot be probed"), "give an http:// URL as seen from the host, such as `http://localhost:8000/health/`");
         }
     }
 

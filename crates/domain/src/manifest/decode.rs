@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use super::reader::{Key, Node, Read, Reader, Table, Whole, read_from_str};
 use super::{
     Approvals, Branch, Build, Bytes, Component, Container, Environment, File, Health, HealthCheck,
-    Host, HostLogin, Lint, LogDriver, Manifest, Migrate, MigrateOn, Mount, Notify, Port, Promote,
-    Proxy, ProxyKind, Registry, Repository, Restart, SecretName, SecretRequirement, Service, Span,
-    Test, Ulimit, Value,
+    Host, HostLogin, Lint, LogDriver, Manifest, Migrate, MigrateOn, Mount, Notify, OnPush,
+    PathPattern, Port, Promote, Proxy, ProxyKind, Registry, Repository, Required, Restart,
+    SecretName, SecretRequirement, Service, Span, Test, Ulimit, Value, Webhook,
 };
 use crate::policy::Role;
 use crate::{ComponentName, EnvName, HostName, ProjectName};
@@ -26,7 +26,8 @@ read_from_str!(
     Port,
     Mount,
     Bytes,
-    Ulimit
+    Ulimit,
+    PathPattern
 );
 
 macro_rules! keys {
@@ -58,6 +59,7 @@ macro_rules! words {
     };
 }
 words!(Restart { "no" => Restart::No, "always" => Restart::Always, "unless-stopped" => Restart::UnlessStopped, "on-failure" => Restart::OnFailure });
+words!(Required { "all" => Required::All, "any" => Required::Any });
 words!(Promote { "pull-request" => Promote::PullRequest, "direct" => Promote::Direct });
 words!(MigrateOn { "host" => MigrateOn::Host, "container" => MigrateOn::Container });
 words!(ProxyKind { "nginx" => ProxyKind::Nginx });
@@ -115,10 +117,12 @@ pub(super) fn manifest<'s>(reader: &Reader<'s>) -> Option<(Manifest, Places<'s>)
     let title: Option<Option<String>> = t.optional("title");
     let repository = t.required("repository", "\"owner/name\"");
     let registries = t.or("registries", Vec::new());
+    let registries_required = t.or("registries_required", Required::All);
     let lint = t.optional("lint");
     let components = t.required("components", "{ backend = { … } }");
     let environments = t.required("environments", "{ dev = { … } }");
     let notify = t.optional("notify");
+    let on_push = t.or("on_push", OnPush::default());
     let secrets = t.or("secrets", IndexMap::new());
     t.finish();
     let name: ProjectName = name?;
@@ -127,10 +131,12 @@ pub(super) fn manifest<'s>(reader: &Reader<'s>) -> Option<(Manifest, Places<'s>)
         name,
         repository: repository?,
         registries: registries?,
+        registries_required: registries_required?,
         lint: lint?,
         components: components?,
         environments: environments?,
         notify: notify?,
+        on_push: on_push?,
         secrets: secrets?,
     };
     Some((manifest, Places::new(reader)))
@@ -223,6 +229,7 @@ impl Read for Test {
         let run = t.required("run", "[\"make test\"]");
         let services = t.or("services", IndexMap::new());
         let env = t.or("env", IndexMap::new());
+        let report = t.optional("report");
         let timeout = t.or("timeout", Span::seconds(1800));
         t.finish();
         Some(Self {
@@ -231,6 +238,7 @@ impl Read for Test {
             run: run?,
             services: services?,
             env: env?,
+            report: report?,
             timeout: timeout?,
         })
     }
@@ -259,6 +267,7 @@ impl Read for Migrate {
         let before = t.optional("before");
         let run = t.required("run", "\"python manage.py migrate --noinput\"");
         let plan = t.optional("plan");
+        let head = t.optional("head");
         let timeout = t.or("timeout", Span::seconds(1800));
         t.finish();
         Some(Self {
@@ -267,6 +276,7 @@ impl Read for Migrate {
             before: before?,
             run: run?,
             plan: plan?,
+            head: head?,
             timeout: timeout?,
         })
     }
@@ -396,11 +406,13 @@ impl Read for Proxy {
         let kind = t.required("kind", "\"nginx\"");
         let path = t.required("path", "\"/etc/nginx/conf.d/app.conf\"");
         let template = t.required("template", "\"app.conf\"");
+        let health = t.optional("health");
         t.finish();
         Some(Self {
             kind: kind?,
             path: path?,
             template: template?,
+            health: health?,
         })
     }
 }
@@ -431,6 +443,8 @@ impl Read for Environment {
         let promote = t.or("promote", Promote::PullRequest);
         let approvals = t.optional("approvals");
         let deploy = t.or("deploy", Role::Developer);
+        let deploy_on_push = t.or("deploy_on_push", true);
+        let notify = t.optional("notify");
         let secrets = t.or("secrets", String::new());
         let vars = t.or("vars", IndexMap::new());
         let hosts = t.or("hosts", IndexMap::new());
@@ -441,6 +455,8 @@ impl Read for Environment {
             promote: promote?,
             approvals: approvals?,
             deploy: deploy?,
+            deploy_on_push: deploy_on_push?,
+            notify: notify?,
             secrets: secrets?,
             vars: vars?,
             hosts: hosts?,
@@ -502,9 +518,40 @@ impl Read for Host {
 impl Read for Notify {
     fn read(node: &Node<'_>) -> Option<Self> {
         let t = node.table()?;
-        let slack = t.required("slack", "\"secret:SLACK_WEBHOOK_URL\"");
+        let slack: Option<Option<Value>> = t.optional("slack");
+        let webhook: Option<Option<Webhook>> = t.optional("webhook");
         t.finish();
-        Some(Self { slack: slack? })
+        let (slack, webhook) = (slack?, webhook?);
+        if slack.is_none() && webhook.is_none() {
+            node.wrong(
+                "names nobody",
+                "give `slack = \"secret:SLACK_WEBHOOK_URL\"`, or `webhook = { url = …, secret = … }`",
+            );
+            return None;
+        }
+        Some(Self { slack, webhook })
+    }
+}
+
+impl Read for Webhook {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let t = node.table()?;
+        let url = t.required("url", "\"https://example.com/fairlead\"");
+        let secret = t.required("secret", "\"secret:WEBHOOK_SECRET\"");
+        t.finish();
+        Some(Self {
+            url: url?,
+            secret: secret?,
+        })
+    }
+}
+
+impl Read for OnPush {
+    fn read(node: &Node<'_>) -> Option<Self> {
+        let t = node.table()?;
+        let ignore = t.or("ignore", Vec::new());
+        t.finish();
+        Some(Self { ignore: ignore? })
     }
 }
 

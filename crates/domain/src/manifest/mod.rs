@@ -6,6 +6,7 @@
 mod check;
 mod container;
 mod decode;
+mod pattern;
 mod problem;
 mod reader;
 mod value;
@@ -18,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use container::{
     Bytes, Container, HealthCheck, LogDriver, Mount, Port, Protocol, Restart, Ulimit,
 };
-pub use problem::Problem;
+pub use pattern::PathPattern;
+pub use problem::{Problem, nearest};
 pub use value::{Branch, Repository, SecretName, Span, Value};
 
 use crate::policy::Role;
@@ -35,6 +37,8 @@ pub struct Manifest {
     pub repository: Repository,
     /// Image registries: pushed to all, pulled from the first.
     pub registries: Vec<Registry>,
+    /// How many of them must have taken an image before it is deployed.
+    pub registries_required: Required,
     /// What is checked before anything is built.
     pub lint: Option<Lint>,
     /// What is deployed, in the order of the file.
@@ -43,6 +47,8 @@ pub struct Manifest {
     pub environments: IndexMap<EnvName, Environment>,
     /// Who is told how a run ended.
     pub notify: Option<Notify>,
+    /// What a push to an environment's branch starts.
+    pub on_push: OnPush,
     /// The checklist: what must exist for which environment.
     pub secrets: IndexMap<SecretName, SecretRequirement>,
 }
@@ -58,6 +64,24 @@ pub struct Registry {
     pub username: Option<Value>,
     /// The password or token.
     pub password: Option<Value>,
+}
+
+/// How many registries must have taken an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Required {
+    /// Each of them.
+    All,
+    /// One is enough.
+    Any,
+}
+
+/// What a push starts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OnPush {
+    /// A push that changes only such files starts nothing. Patterns are GitHub's of `paths-ignore`
+    /// (<https://docs.github.com/en/actions/writing-workflows/workflow-syntax-for-github-actions#filter-pattern-cheat-sheet>).
+    pub ignore: Vec<PathPattern>,
 }
 
 /// Checks of the source.
@@ -120,8 +144,21 @@ pub struct Test {
     pub services: IndexMap<String, Service>,
     /// Environment of the tests.
     pub env: IndexMap<String, Value>,
+    /// Where the commands leave their results as JUnit XML: a file, or a folder of such files, in the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
     /// The longest that it may take.
     pub timeout: Span,
+}
+
+impl Test {
+    /// What `in` says where the tests run in the component's own image.
+    pub const BUILT_IMAGE: &str = "built image";
+
+    /// Whether they run in the component's own image.
+    pub fn is_in_built_image(&self) -> bool {
+        self.within == Self::BUILT_IMAGE
+    }
 }
 
 /// A container that tests need, such as a database.
@@ -142,12 +179,14 @@ pub struct Migrate {
     pub on: MigrateOn,
     /// The folder to run in.
     pub dir: Option<String>,
-    /// A shell command that prepares the shell, such as activating a virtualenv.
+    /// Shell commands that prepare the shell, such as activating a virtualenv.
     pub before: Option<String>,
-    /// The migration itself.
+    /// The migration itself, as shell commands.
     pub run: String,
-    /// Prints what the migration would do.
+    /// Prints what the migration would do; run before it, and kept with the run.
     pub plan: Option<String>,
+    /// Prints the last migration that the database has; run before and after, and kept with the release.
+    pub head: Option<String>,
     /// The longest that it may take.
     pub timeout: Span,
 }
@@ -182,6 +221,8 @@ pub struct Proxy {
     pub path: String,
     /// The template's name in the project's `templates` folder.
     pub template: String,
+    /// A URL that answers through the web server, as seen from the host; asked as the component's `health` is.
+    pub health: Option<String>,
 }
 
 /// A web server.
@@ -225,6 +266,10 @@ pub struct Environment {
     pub approvals: Option<Approvals>,
     /// The least role that may deploy here.
     pub deploy: Role,
+    /// Whether a push to the branch starts a run.
+    pub deploy_on_push: bool,
+    /// Who is told here, instead of those of the whole project.
+    pub notify: Option<Notify>,
     /// `secret:X` resolves `<prefix>X` first, then `X`.
     pub secrets: String,
     /// Values for templates.
@@ -290,7 +335,18 @@ pub enum HostLogin {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notify {
     /// The URL of a Slack incoming webhook.
-    pub slack: Value,
+    pub slack: Option<Value>,
+    /// Somebody else's program.
+    pub webhook: Option<Webhook>,
+}
+
+/// A program that is told by a signed request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// Where to.
+    pub url: Value,
+    /// What the request is signed with (HMAC-SHA256).
+    pub secret: Value,
 }
 
 /// A line of the secrets checklist.
@@ -365,12 +421,29 @@ impl Manifest {
             }
         }
         found.extend(place.vars.values().filter_map(Value::secret));
-        found.extend(
-            self.notify
-                .iter()
-                .filter_map(|notify| notify.slack.secret()),
-        );
+        for component in self.components.values() {
+            let Some(test) = &component.test else {
+                continue;
+            };
+            let services = test
+                .services
+                .values()
+                .flat_map(|service| service.env.values());
+            found.extend(test.env.values().chain(services).filter_map(Value::secret));
+        }
+        if let Some(Notify { slack, webhook }) = self.notify_of(environment) {
+            let webhook = webhook.iter().flat_map(|hook| [&hook.url, &hook.secret]);
+            found.extend(slack.iter().chain(webhook).filter_map(Value::secret));
+        }
         found
+    }
+
+    /// Who is told of runs to `environment`.
+    pub fn notify_of(&self, environment: &EnvName) -> Option<&Notify> {
+        self.environments
+            .get(environment)
+            .and_then(|place| place.notify.as_ref())
+            .or(self.notify.as_ref())
     }
 }
 

@@ -40,10 +40,7 @@ impl fmt::Display for Problem {
 }
 
 /// The known word that is nearest to `given`, when one is near enough to be what was meant.
-pub(super) fn nearest<'a>(
-    given: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (given.chars().count() / 3).max(1);
     known
         .into_iter()

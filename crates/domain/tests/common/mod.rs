@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::manifest::{Manifest, SecretName};
-use domain::plan::{self, Commit, DeployFacts, Plan};
+use domain::plan::{self, Commit, DeployFacts, Plan, TestFacts};
 use domain::release::TreeKey;
 use domain::{ComponentName, Digest, EnvName, Ms, Sha};
 
@@ -54,10 +54,30 @@ pub fn facts(manifest: &Manifest) -> DeployFacts {
             .map(|name| (name.clone(), TreeKey(format!("tree-of-{name}"))))
             .collect(),
         built: BTreeMap::new(),
+        tests: manifest
+            .components
+            .iter()
+            .filter(|(_, described)| described.test.is_some())
+            .map(|(name, _)| {
+                let key = TreeKey(format!("tests-of-{name}"));
+                (name.clone(), TestFacts { key, passed: None })
+            })
+            .collect(),
+        tests_overridden: false,
         missing_secrets: BTreeMap::new(),
         usual: BTreeMap::new(),
         running: BTreeMap::new(),
     }
+}
+
+/// A deploy of the example to dev as [`example_plan`] gives it, without lint, tests and migrations.
+pub fn plain_plan() -> Plan {
+    let mut manifest = example();
+    manifest.lint = None;
+    for described in manifest.components.values_mut() {
+        (described.test, described.migrate) = (None, None);
+    }
+    plan::deploy(&manifest, &env("dev"), &facts(&manifest)).unwrap()
 }
 
 /// A deploy of the example to dev in which everything is built.

@@ -3,8 +3,10 @@
 //! Level-triggered: each pass looks at the facts and does the next thing. A bell wakes it early, a timer covers a
 //! bell that was lost, and a restart needs no path of its own: an unfinished run is claimed like a new one.
 mod attempt;
+mod deliveries;
 mod drive;
 mod log;
+mod messages;
 mod scene;
 mod steps;
 
@@ -31,14 +33,21 @@ pub struct EngineHandle {
     stop: CancellationToken,
     ticked: Arc<AtomicI64>,
     task: JoinHandle<()>,
+    /// What goes on beside the runs: deliveries that are acted on, and messages that are sent later.
+    beside: JoinSet<()>,
 }
 
 impl EngineHandle {
     /// Takes no more runs and leaves the ones at work where they are: the next start goes on with them.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
             tracing::error!(%error, "the engine ended badly");
+        }
+        while let Some(ended) = self.beside.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "what goes on beside the engine ended badly");
+            }
         }
     }
 
@@ -60,8 +69,16 @@ impl Portal {
             drives: JoinSet::new(),
             held: HashSet::new(),
         };
+        let mut beside = JoinSet::new();
+        beside.spawn(deliveries::run(self.clone(), stop.clone()));
+        beside.spawn(messages::run(self.clone(), stop.clone()));
         let task = tokio::spawn(engine.run(ticked.clone()));
-        EngineHandle { stop, ticked, task }
+        EngineHandle {
+            stop,
+            ticked,
+            task,
+            beside,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What can be looked at. Every read asks for permission first; a project that the reader has no role in is not
 //! told from one that does not exist.
 mod board;
+mod deliveries;
+mod releases;
 mod runs;
 mod sessions;
 mod settings;
@@ -13,6 +15,7 @@ use domain::view::{Offer, RunRow};
 use crate::manifests::InForce;
 use crate::{Error, Portal};
 
+pub(crate) use releases::Keys;
 pub use runs::LogRange;
 
 impl Portal {

@@ -1,7 +1,9 @@
 //! Runs, their events and their logs.
-use domain::policy::Actor;
+use domain::policy::{Action, Actor, Role, allow};
+use domain::report::Artifact;
 use domain::run::{Run, RunState, StoredEvent};
-use domain::view::{LogMatches, LogPage, RunFilter, RunPage, RunView};
+use domain::step::StepKind;
+use domain::view::{LogMatches, LogPage, Offer, RunFilter, RunPage, RunRow, RunView};
 use domain::{ProjectName, RunId, StepId};
 use store::LaneRuns;
 use tokio::sync::watch;
@@ -84,6 +86,7 @@ impl Portal {
             .unwrap_or_default();
         Ok(RunView {
             waiting_for: waiting_for(&run, id, &lane),
+            deploy_anyway: self.deploy_anyway(actor, &row, &run),
             failure: run.failure().map(|(step, failure)| (step, failure.clone())),
             usual_ms: stored.plan.usual_ms(),
             row: stored.row,
@@ -96,6 +99,28 @@ impl Portal {
             retry_supersedes,
             now: now(),
         })
+    }
+
+    /// What the steps of a run left besides their logs, in the plan's order.
+    pub async fn artifacts(&self, actor: &Actor, id: RunId) -> Result<Vec<Artifact>, Error> {
+        self.visible_run(actor, id).await?;
+        Ok(self.parts().store.artifacts(id).await?)
+    }
+
+    /// Whether the reader may deploy this commit although its tests failed; `None` where that was not what stopped it.
+    fn deploy_anyway(&self, actor: &Actor, row: &RunRow, run: &Run) -> Option<Offer> {
+        let (step, _) = run.failure().filter(|_| run.state == RunState::Failed)?;
+        if !matches!(run.plan.step(step)?.step, StepKind::Test { .. }) {
+            return None;
+        }
+        let in_force = self.in_force(&row.project)?;
+        let place = in_force.manifest.environments.get(&row.environment)?;
+        let action = Action::Deploy {
+            environment: row.environment.clone(),
+            least: place.deploy.max(Role::Lead),
+        };
+        let refused = allow(actor, Some(&row.project), action).err();
+        Some(offer(refused.map(|denied| denied.to_string())))
     }
 
     /// Events of a run after the number `seq`, in order.

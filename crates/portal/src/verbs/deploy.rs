@@ -3,7 +3,8 @@ use adapters::git::{GitError, Mirror};
 use domain::audit::{Change, Origin};
 use domain::manifest::Branch;
 use domain::plan::{Blocker, Commit, Plan, RunKind, deploy as plan_deploy};
-use domain::policy::{Action, Actor, Grant, allow};
+use domain::policy::{Action, Actor, Grant, Role, allow};
+use domain::push::DeliveryId;
 use domain::view::Proposal;
 use domain::{EnvName, ProjectName, RunId, Sha};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct DeployRequest {
     /// Why, for the audit trail.
     #[serde(default)]
     pub reason: Option<String>,
+    /// Tests that fail do not hold it up. Takes a lead and a reason.
+    #[serde(default)]
+    pub override_tests: bool,
 }
 
 /// The audit trail keeps a reason for ever, and pages show it whole.
@@ -69,14 +73,32 @@ impl Portal {
         request: DeployRequest,
     ) -> Result<RunId, Error> {
         let (grant, in_force) = self.granted(actor, &request).await?;
+        self.ask_for_run(&grant, &in_force, origin, request, None)
+            .await
+    }
+
+    /// Makes the run that was granted. The delivery that leads to it is noted in the same commit.
+    pub(super) async fn ask_for_run(
+        &self,
+        grant: &Grant,
+        in_force: &InForce,
+        origin: Origin,
+        request: DeployRequest,
+        delivery: Option<DeliveryId>,
+    ) -> Result<RunId, Error> {
         let reason = checked_reason(request.reason.as_deref())?;
-        let plan = self.plan(&in_force, &request).await?;
+        if request.override_tests && reason.is_none() {
+            return Err(Error::Invalid(
+                "say why failing tests are not to hold up the run; the reason goes into the audit trail".into(),
+            ));
+        }
+        let plan = self.plan(in_force, &request).await?;
         let note = Note {
             origin,
             reason,
             at: now(),
         };
-        let mut tx = self.parts().store.audited(&grant, note).await?;
+        let mut tx = self.parts().store.audited(grant, note).await?;
         let waiting = tx
             .queued_runs(&plan.project, &plan.environment, RunKind::Deploy)
             .await?;
@@ -90,6 +112,9 @@ impl Portal {
         for older in &waiting {
             tx.supersede(*older, run).await?;
         }
+        if let Some(delivery) = delivery {
+            tx.delivery_came(delivery, &plan.environment, run).await?;
+        }
         tx.commit(Change::RunRequested {
             run,
             kind: plan.kind,
@@ -97,6 +122,7 @@ impl Portal {
             commit: plan.commit.sha.clone(),
             retry_of: None,
             supersedes: waiting.clone(),
+            tests_overridden: request.override_tests,
         })
         .await?;
         self.ring_after_request(&plan.project, waiting.iter().chain([&run]));
@@ -130,7 +156,11 @@ impl Portal {
         };
         let action = Action::Deploy {
             environment: request.environment.clone(),
-            least: place.deploy,
+            least: if request.override_tests {
+                place.deploy.max(Role::Lead)
+            } else {
+                place.deploy
+            },
         };
         Ok((allow(actor, Some(&request.project), action)?, in_force))
     }
@@ -153,7 +183,13 @@ impl Portal {
             }
         };
         let facts = self
-            .deploy_facts(in_force, &request.environment, &mirror, commit)
+            .deploy_facts(
+                in_force,
+                &request.environment,
+                &mirror,
+                commit,
+                request.override_tests,
+            )
             .await?;
         let mut plan =
             plan_deploy(manifest, &request.environment, &facts).map_err(Error::Blocked)?;

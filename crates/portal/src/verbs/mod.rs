@@ -3,4 +3,6 @@
 pub(crate) mod cancel;
 pub(crate) mod deploy;
 pub(crate) mod end_session;
+pub(crate) mod push;
+pub(crate) mod redeliver;
 pub(crate) mod retry;

@@ -61,6 +61,7 @@ impl Portal {
             commit: row.commit.sha.clone(),
             retry_of: Some(run),
             supersedes: waiting.clone(),
+            tests_overridden: false,
         })
         .await?;
         self.ring_after_request(&row.project, waiting.iter().chain([&new]));
@@ -80,7 +81,8 @@ pub(crate) fn not_retried(state: RunState) -> Option<&'static str> {
     }
 }
 
-/// Images that are made and pushed stay what they are. A host may have changed since.
+/// Images that are made and pushed stay what they are, and so does what was found out about the source and what was
+/// done to the database. A host may have changed since.
 fn reusable(stored: &StoredRun) -> Result<Vec<Reused>, Error> {
     let run = stored.run()?;
     let mut reused = Vec::new();
@@ -88,6 +90,9 @@ fn reusable(stored: &StoredRun) -> Result<Vec<Reused>, Error> {
     for planned in &stored.plan.steps {
         let stays = match planned.step {
             StepKind::Checkout
+            | StepKind::Lint { .. }
+            | StepKind::Test { .. }
+            | StepKind::Migrate { .. }
             | StepKind::Build { .. }
             | StepKind::Push { .. }
             | StepKind::Tag { .. } => true,

@@ -13,6 +13,8 @@ fn name(change: &Change) -> &'static str {
     match change {
         Change::RunRequested { .. } => "run-requested",
         Change::CancelRequested { .. } => "cancel-requested",
+        Change::DeliveryRepeated { .. } => "delivery-repeated",
+        Change::MessageRepeated { .. } => "message-repeated",
         Change::SignedIn { .. } => "signed-in",
         Change::SignedOut { .. } => "signed-out",
         Change::TokenCreated { .. } => "token-created",

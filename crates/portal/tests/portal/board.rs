@@ -109,6 +109,7 @@ async fn deploy_unknown_commit(world: &TestPortal) {
         commit: plan.commit.sha.clone(),
         retry_of: None,
         supersedes: vec![run],
+        tests_overridden: false,
     })
     .await
     .unwrap();

@@ -1,5 +1,7 @@
 //! Who may do and see what.
+use domain::message::Channel;
 use domain::policy::{Actor, Role};
+use domain::push::DeliveryId;
 use domain::view::Offer;
 use domain::{ProjectName, RunId, StepId};
 use portal::{DeployRequest, Error, LogRange, Portal};
@@ -77,6 +79,15 @@ async fn asked(portal: &Portal, actor: &Actor, of: &ProjectName, run: RunId) -> 
         portal.bell_of_run(actor, run).await.map(drop),
         portal.cancel(actor, origin(), run).await,
         portal.retry(actor, origin(), run).await.map(drop),
+        portal.deliveries(actor, of, None, 10).await.map(drop),
+        portal
+            .redeliver(actor, origin(), of, DeliveryId(1))
+            .await
+            .map(drop),
+        portal.messages(actor, run).await.map(drop),
+        portal
+            .send_again(actor, origin(), run, Channel::Slack)
+            .await,
     ];
     let told = answers.into_iter().map(|answer| match answer {
         Err(error @ Error::NotFound(_)) => error.to_string(),

@@ -1,5 +1,7 @@
 //! Every verb of the portal, as one list that the tests of permission and audit go through.
+use domain::message::Channel;
 use domain::policy::{Actor, Role};
+use domain::push::DeliveryId;
 use domain::step::StepKind;
 use domain::{Ms, RunId};
 use portal::{Error, NewToken};
@@ -15,23 +17,27 @@ pub enum Verb {
     Retry,
     CreateToken,
     RevokeToken,
+    Redeliver,
+    SendAgain,
 }
 
 impl Verb {
-    pub const ALL: [Verb; 6] = [
+    pub const ALL: [Verb; 8] = [
         Verb::Deploy,
         Verb::DeployToProd,
         Verb::Cancel,
         Verb::Retry,
         Verb::CreateToken,
         Verb::RevokeToken,
+        Verb::Redeliver,
+        Verb::SendAgain,
     ];
 
     /// The least role in `shop` that may.
     pub fn needs(self) -> Role {
         match self {
             Verb::Deploy | Verb::Cancel | Verb::Retry => Role::Developer,
-            Verb::DeployToProd => Role::Lead,
+            Verb::DeployToProd | Verb::Redeliver | Verb::SendAgain => Role::Lead,
             Verb::CreateToken | Verb::RevokeToken => Role::Admin,
         }
     }
@@ -44,6 +50,8 @@ impl Verb {
             Verb::Retry => "retry",
             Verb::CreateToken => "create_token",
             Verb::RevokeToken => "revoke_token",
+            Verb::Redeliver => "redeliver",
+            Verb::SendAgain => "send_again",
         }
     }
 
@@ -54,6 +62,8 @@ impl Verb {
             Verb::Cancel => "cancel-requested",
             Verb::CreateToken => "token-created",
             Verb::RevokeToken => "token-revoked",
+            Verb::Redeliver => "delivery-repeated",
+            Verb::SendAgain => "message-repeated",
         }
     }
 }
@@ -61,17 +71,28 @@ impl Verb {
 /// Makes what the verbs work on.
 pub struct Stage {
     failed: RunId,
+    delivery: DeliveryId,
     tokens: u32,
 }
 
 impl Stage {
-    /// A run that failed, and nothing else.
+    /// A run that failed and has told of it, and a push.
     pub async fn set(world: &TestPortal) -> Self {
         let failed = world.deploy().await;
+        let claim = world.start().await;
+        let key = Channel::Slack.key(failed);
+        let put = world.store.outbox_put(&claim, &key, "{}", now());
+        put.await.unwrap();
         world
-            .drive(|step| !matches!(step, StepKind::Deploy { .. }))
+            .drive_on(&claim, |step| !matches!(step, StepKind::Deploy { .. }))
             .await;
-        Self { failed, tokens: 0 }
+        let push = crate::pushes::push("stage", "development", None, None);
+        let (delivery, _) = world.portal.take_in_delivery(push).await.unwrap();
+        Self {
+            failed,
+            delivery,
+            tokens: 0,
+        }
     }
 
     /// Gets ready what the verb is done to, as somebody who may.
@@ -80,7 +101,8 @@ impl Stage {
         let name = format!("token-{}", self.tokens);
         match verb {
             Verb::Cancel => Prepared::Run(world.deploy().await),
-            Verb::Retry => Prepared::Run(self.failed),
+            Verb::Retry | Verb::SendAgain => Prepared::Run(self.failed),
+            Verb::Redeliver => Prepared::Delivery(self.delivery),
             Verb::RevokeToken => {
                 let admin = crate::support::admin();
                 let token = new_token(&name);
@@ -111,6 +133,7 @@ impl Stage {
 pub enum Prepared {
     Nothing,
     Run(RunId),
+    Delivery(DeliveryId),
     Token(String),
 }
 
@@ -136,6 +159,16 @@ impl Prepared {
             }
             (Verb::RevokeToken, Prepared::Token(name)) => {
                 portal.revoke_token(actor, origin(), name).await
+            }
+            (Verb::Redeliver, Prepared::Delivery(delivery)) => {
+                let shop = project("shop");
+                let again = portal.redeliver(actor, origin(), &shop, *delivery).await;
+                again.map(drop)
+            }
+            (Verb::SendAgain, Prepared::Run(run)) => {
+                portal
+                    .send_again(actor, origin(), *run, Channel::Slack)
+                    .await
             }
             _ => unreachable!("{verb:?} was not prepared"),
         }

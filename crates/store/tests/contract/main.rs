@@ -8,9 +8,11 @@
 )]
 
 mod audit;
+mod deliveries;
 mod door;
 mod leases;
 mod logs;
+mod messages;
 mod migrations;
 mod opening;
 mod people;

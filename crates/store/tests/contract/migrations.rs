@@ -2,6 +2,7 @@
 use std::str::FromStr as _;
 
 use domain::RunId;
+use domain::push::Came;
 use domain::run::RunState;
 use sqlx::migrate::Migrator;
 use sqlx::{PgPool, SqlitePool};
@@ -56,7 +57,15 @@ async fn the_sample_means_what_it_meant(store: &Store) {
     assert_eq!(store.tokens().await.unwrap()[0].project, Some(shop()));
     assert_eq!(
         store.outbox_state("run 1").await.unwrap(),
-        Some(store::Delivery::Done)
+        Some(domain::message::MessageState::Done)
+    );
+    let deliveries = store
+        .deliveries("Acme/Shop", &shop(), None, 10)
+        .await
+        .unwrap();
+    assert_eq!(
+        deliveries[0].came,
+        [(Some(env("dev")), Came::Run { run: RunId(1) })]
     );
     let next = make_run(store, "dev", 100_000).await;
     assert!(next > RunId(1), "new numbers follow the old ones");

@@ -1,8 +1,9 @@
 //! Manifests and messages.
 use domain::audit::Change;
+use domain::message::MessageState;
 use domain::policy::{Action, allow};
 use domain::{Ms, ProjectName};
-use store::{Delivery, StoreError};
+use store::StoreError;
 
 use crate::world::*;
 
@@ -84,7 +85,7 @@ async fn a_message_is_taken_by_one_caller_once(world: World) {
         .unwrap();
     assert_eq!(
         store.outbox_state("k").await.unwrap(),
-        Some(Delivery::Pending)
+        Some(MessageState::Pending)
     );
     let taken = tokio::join!(
         store.outbox_take("k"),
@@ -98,10 +99,13 @@ async fn a_message_is_taken_by_one_caller_once(world: World) {
     assert_eq!(taken, vec!["hello"]);
     assert_eq!(
         store.outbox_state("k").await.unwrap(),
-        Some(Delivery::Sending)
+        Some(MessageState::Sending)
     );
     store.outbox_done("k").await.unwrap();
-    assert_eq!(store.outbox_state("k").await.unwrap(), Some(Delivery::Done));
+    assert_eq!(
+        store.outbox_state("k").await.unwrap(),
+        Some(MessageState::Done)
+    );
     assert_eq!(store.outbox_take("k").await.unwrap(), None);
     assert!(matches!(
         store.outbox_return("k").await,

@@ -240,6 +240,7 @@ pub fn requested(run: RunId, environment: &str) -> Change {
         commit: sha('a'),
         retry_of: None,
         supersedes: vec![],
+        tests_overridden: false,
     }
 }
 
@@ -325,6 +326,7 @@ pub fn plan(environment: &str) -> Plan {
         .map(|(step, n): (StepKind, u16)| PlannedStep {
             id: StepId(n),
             always: step == StepKind::Notify,
+            optional: false,
             step,
             needs: (0..n).map(StepId).collect(),
             timeout: Span::seconds(60),

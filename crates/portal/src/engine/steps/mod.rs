@@ -3,23 +3,31 @@
 mod build;
 mod checkout;
 mod deploy;
+mod lint;
+mod migrate;
 mod notify;
+mod pull;
 mod push;
 mod tag;
+mod test;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapters::docker::DockerError;
 use adapters::git::GitError;
+use adapters::nginx::NginxError;
 use adapters::registry::RegistryError;
 use adapters::ssh::SshError;
+use domain::report::{Artifact, Content};
 use domain::run::{Failure, Run};
 use domain::step::{Outcome, PlannedStep, StepKind};
 use domain::when::duration;
 use domain::{ComponentName, Digest};
 use store::{Claim, StoreError};
 use tokio::sync::watch;
+
+pub(super) use notify::webhook;
 
 use super::log::{Log, LogError};
 use super::scene::Scene;
@@ -169,7 +177,7 @@ macro_rules! outside {
         }
     )*};
 }
-outside!(DockerError, SshError, GitError, RegistryError);
+outside!(DockerError, SshError, GitError, RegistryError, NginxError);
 
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
@@ -225,6 +233,31 @@ impl Work {
             Halt::No => Ok(()),
             Halt::Cancel | Halt::Timeout => Err(StepError::Halted { undone: None }),
         }
+    }
+
+    /// Leaves something to look at besides the log. It may hold what secrets hold; that is taken out here.
+    async fn leave(&self, name: &str, mut content: Content) -> Result<(), StepError> {
+        match &mut content {
+            Content::Text(text) => self.log.clean(text),
+            Content::Findings(findings) => {
+                for finding in findings {
+                    self.log.clean(&mut finding.message);
+                }
+            }
+            Content::Tests(report) => {
+                for failure in &mut report.failures {
+                    self.log.clean(&mut failure.name);
+                    self.log.clean(&mut failure.message);
+                }
+            }
+        }
+        let artifact = Artifact {
+            step: self.planned.id,
+            name: name.to_owned(),
+            content,
+        };
+        let store = &self.scene.portal.parts().store;
+        Ok(store.put_artifact(&self.claim, &artifact, now()).await?)
     }
 
     /// Whether another try follows when this one fails for a reason that may pass.
@@ -315,6 +348,14 @@ pub(super) fn left_unknown(kind: &StepKind) -> Option<String> {
 pub(super) async fn perform(work: &Work) -> Result<Outcome, StepError> {
     match &work.planned.step {
         StepKind::Checkout => work.unless_halted(checkout::checkout(work)).await,
+        StepKind::Lint { workflows } => work.unless_halted(lint::lint(work, workflows)).await,
+        StepKind::Test {
+            passed: Some(run), ..
+        } => Ok(Outcome::Nothing {
+            why: format!("these tests passed on the same source in run #{run}"),
+        }),
+        StepKind::Test { component, .. } => test::test(work, component).await,
+        StepKind::Migrate { component, host } => migrate::migrate(work, component, host).await,
         StepKind::Build { component, key } => {
             work.unless_halted(build::build(work, component, key)).await
         }

@@ -1,20 +1,33 @@
-//! Tells Slack how the run ended. The message goes through the outbox, so that a crash between sending and noting
-//! that it was sent does not send it twice.
+//! Tells Slack and other programs how the run ended. Each message goes through the outbox, so that a crash between
+//! sending and noting that it was sent does not send it twice; one that cannot be told does not keep the others from
+//! being told. What this step cannot get rid of is tried on after the run (`engine/messages.rs`).
+pub(in crate::engine) mod webhook;
+
+use std::time::{Duration, Instant};
+
 use adapters::slack::{SlackError, Webhook};
+use domain::manifest::Value;
+use domain::message::{Channel, MessageState};
 use domain::step::Outcome;
 use domain::text::{Notice, slack};
-use store::Delivery;
+use store::StoreError;
 
 use super::{StepError, Work};
+use crate::engine::messages::{self, NotTaken};
 use crate::now;
 
 /// How many of the failing step's last lines go into the message.
 const TAIL: i64 = 20;
+/// The longest pause that the step itself makes when the other side asks for one.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How it went with one of those who are told.
+type Told = Result<Outcome, StepError>;
 
 pub(super) async fn notify(work: &Work) -> Result<Outcome, StepError> {
     let scene = &work.scene;
     let store = &scene.portal.parts().store;
-    let Some(target) = &scene.manifest.notify else {
+    let Some(target) = scene.manifest.notify_of(&scene.plan.environment) else {
         return Ok(Outcome::Nothing {
             why: "the manifest names nobody to tell".into(),
         });
@@ -48,40 +61,112 @@ pub(super) async fn notify(work: &Work) -> Result<Outcome, StepError> {
         tail: &tail,
         now: now(),
     };
-    let message = slack(&notice);
-    let webhook = Webhook::new(
-        scene.portal.parts().http.clone(),
-        scene.value(&target.slack)?,
-    )
-    .map_err(|error| StepError::fatal(error.to_string()))?;
-    let key = format!("slack:{}", scene.run);
+    let in_slack = async {
+        let url = target.slack.as_ref()?;
+        Some(match is_told(work, Channel::Slack).await {
+            Ok(false) => tell_slack(work, url, &notice).await,
+            told => told.map(|_| Outcome::Done),
+        })
+    };
+    let elsewhere = async {
+        let hook = target.webhook.as_ref()?;
+        Some(match is_told(work, Channel::Webhook).await {
+            Ok(false) => webhook::tell(work, hook, &notice).await,
+            told => told.map(|_| Outcome::Done),
+        })
+    };
+    let (in_slack, elsewhere) = tokio::join!(in_slack, elsewhere);
+    together([in_slack, elsewhere].into_iter().flatten())
+}
+
+/// Whether an earlier try of this step told them already.
+async fn is_told(work: &Work, channel: Channel) -> Result<bool, StepError> {
+    let key = channel.key(work.scene.run);
+    let state = work.scene.portal.parts().store.outbox_state(&key).await?;
+    Ok(state == Some(MessageState::Done))
+}
+
+/// What the step says of all who were to be told.
+fn together(told: impl IntoIterator<Item = Told>) -> Told {
+    let mut all = Ok(Outcome::Done);
+    for told in told {
+        all = match (all, told) {
+            (
+                Err(StepError::Failed {
+                    mut failure,
+                    transient,
+                }),
+                Err(StepError::Failed {
+                    failure: other,
+                    transient: also,
+                }),
+            ) => {
+                failure.what = format!("{}; {}", failure.what, other.what);
+                let transient = transient || also;
+                Err(StepError::Failed { failure, transient })
+            }
+            (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+            (Ok(Outcome::Done), Ok(outcome)) => Ok(outcome),
+            (Ok(outcome), Ok(_)) => Ok(outcome),
+        };
+    }
+    all
+}
+
+/// What the step says of a message that is to be sent yet. Where the other side names a moment, the step waits for it
+/// if it is near, and leaves the message to be sent after the run if it is not.
+async fn not_taken(work: &Work, key: &str, error: NotTaken) -> Result<StepError, StoreError> {
+    let NotTaken {
+        why,
+        mut transient,
+        after,
+    } = error;
+    match after {
+        Some(after) if after <= PATIENCE => tokio::time::sleep(after).await,
+        Some(after) => {
+            let store = &work.scene.portal.parts().store;
+            store.message_due(key, messages::later(after)).await?;
+            transient = false;
+        }
+        None => {}
+    }
+    Ok(StepError::from_outside(why, transient))
+}
+
+async fn tell_slack(work: &Work, url: &Value, notice: &Notice<'_>) -> Told {
+    let scene = &work.scene;
+    let store = &scene.portal.parts().store;
+    let message = slack(notice);
+    let webhook = Webhook::new(scene.portal.parts().http.clone(), scene.value(url)?)
+        .map_err(|error| StepError::fatal(error.to_string()))?;
+    let key = Channel::Slack.key(scene.run);
     store
         .outbox_put(&work.claim, &key, &message.to_string(), now())
         .await?;
     if store.outbox_take(&key).await?.is_none() {
-        if store.outbox_state(&key).await? == Some(Delivery::Done) {
-            work.log.say("Slack was told before Fairlead was stopped");
-            return Ok(Outcome::Done);
-        }
         let why = "Fairlead was stopped while it told Slack; whether the message arrived is not known, and it is not sent twice";
         work.log.say(why);
         return Ok(Outcome::Nothing { why: why.into() });
     }
     work.log.say("telling Slack how it went");
-    match webhook.post(&message).await {
-        Ok(()) => {
-            store.outbox_done(&key).await?;
-            Ok(Outcome::Done)
-        }
-        Err(error @ SlackError::Unanswered { .. }) => {
-            let why = error.to_string();
+    let started = Instant::now();
+    let sent = webhook.post(&message).await;
+    let unknown = matches!(&sent, Err(SlackError::Unanswered { .. }));
+    match &sent {
+        Ok(()) => store.outbox_done(&key).await?,
+        // It may have arrived, and is not sent twice.
+        Err(_) if unknown => {}
+        // Slack said no, or was not there: nothing was told, so the next try may.
+        Err(_) => store.outbox_return(&key).await?,
+    }
+    let sent = sent.map_err(NotTaken::from);
+    messages::note(&scene.portal, &key, started, &sent).await?;
+    match sent {
+        Ok(()) => Ok(Outcome::Done),
+        Err(NotTaken { why, .. }) if unknown => {
             work.log.say(why.as_str());
             Ok(Outcome::Nothing { why })
         }
-        Err(error) => {
-            // Slack said no, or was not there: nothing was told, so the next try may.
-            store.outbox_return(&key).await?;
-            Err(StepError::from_outside(&error, error.is_transient()))
-        }
+        Err(error) => Err(not_taken(work, &key, error).await?),
     }
 }

@@ -8,7 +8,7 @@ use super::super::{StepError, Work};
 
 /// `--env-file` is read by whoever starts the container; here that is the portal, so it reads it on the host. Its
 /// values are secrets of the host that the portal has not seen before: they are kept out of the log from here on.
-pub(super) async fn read(
+pub(in crate::engine::steps) async fn read(
     work: &Work,
     host: &Host,
     path: Option<&str>,

@@ -46,24 +46,15 @@ async fn watch(site: &Site<'_>) -> Result<Container, StepError> {
         let answer = match health {
             Some(health) => {
                 tries += 1;
-                match site
-                    .host
-                    .probe(&health.url, health.timeout.duration())
-                    .await
-                {
-                    Ok(status) if (200..400).contains(&status) => {
+                match ask(site, &health.url, health.timeout.duration()).await? {
+                    Ok(status) => {
                         let took = duration(
                             i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX),
                         );
                         site.say(format!("{} answers {status} after {took}", health.url));
                         return Ok(container);
                     }
-                    Ok(status) => format!("{} answers {status}", health.url),
-                    Err(ProbeError::Ssh(error)) => return Err(error.into()),
-                    Err(error @ ProbeError::BadUrl { .. }) => {
-                        return Err(StepError::fatal(error.to_string()));
-                    }
-                    Err(error) => error.to_string(),
+                    Err(answer) => answer,
                 }
             }
             None => match wanting(
@@ -90,6 +81,21 @@ async fn watch(site: &Site<'_>) -> Result<Container, StepError> {
             () = site.work.halt() => {}
         }
         pause = (started.elapsed() / 10).max(FIRST_PAUSE).min(longest);
+    }
+}
+
+/// Asks once: the status where it is a good one, else what came instead, in words.
+pub(super) async fn ask(
+    site: &Site<'_>,
+    url: &str,
+    limit: Duration,
+) -> Result<Result<u16, String>, StepError> {
+    match site.host.probe(url, limit).await {
+        Ok(status) if (200..400).contains(&status) => Ok(Ok(status)),
+        Ok(status) => Ok(Err(format!("{url} answers {status}"))),
+        Err(ProbeError::Ssh(error)) => Err(error.into()),
+        Err(error @ ProbeError::BadUrl { .. }) => Err(StepError::fatal(error.to_string())),
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 

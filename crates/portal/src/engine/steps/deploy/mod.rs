@@ -14,8 +14,9 @@
 //!
 //! A step that was ever started and does not succeed goes through [`Site::settle`](unwind), whatever stopped it: it
 //! looks at the host and puts it back, or leaves that to its next try, or says how it had to leave the host.
-mod env_file;
+pub(super) mod env_file;
 mod files;
+mod front;
 mod health;
 mod output;
 mod spec;
@@ -25,26 +26,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use adapters::docker::{Container, Engine, State};
 use adapters::ssh::Host;
-use domain::log::Stream;
 use domain::manifest::{Component, Restart};
 use domain::step::Outcome;
 use domain::{ComponentName, Digest, HostName};
 use secrecy::SecretString;
 
 use self::files::Files;
+use self::front::Front;
 use self::output::Output;
-use super::{StepError, Work};
+use super::{StepError, Work, pull};
 
 /// Labels by which a container says where it comes from.
-mod label {
-    pub(super) const PROJECT: &str = "fairlead.project";
-    pub(super) const ENVIRONMENT: &str = "fairlead.environment";
-    pub(super) const COMPONENT: &str = "fairlead.component";
-    pub(super) const COMMIT: &str = "fairlead.commit";
-    pub(super) const DIGEST: &str = "fairlead.digest";
-    pub(super) const RUN: &str = "fairlead.run";
+pub(super) mod label {
+    pub(in crate::engine::steps) const PROJECT: &str = "fairlead.project";
+    pub(in crate::engine::steps) const ENVIRONMENT: &str = "fairlead.environment";
+    pub(in crate::engine::steps) const COMPONENT: &str = "fairlead.component";
+    pub(in crate::engine::steps) const COMMIT: &str = "fairlead.commit";
+    pub(in crate::engine::steps) const DIGEST: &str = "fairlead.digest";
+    pub(in crate::engine::steps) const RUN: &str = "fairlead.run";
     /// The restart policy that it was made with. One that is put aside has none, and gets this one back.
-    pub(super) const RESTART: &str = "fairlead.restart";
+    pub(in crate::engine::steps) const RESTART: &str = "fairlead.restart";
 }
 
 /// Stands between the serving name and the run in the name of a container that is not yet in its place.
@@ -88,6 +89,7 @@ struct Site<'w> {
     host: Host,
     engine: Engine,
     files: Files<'w>,
+    front: Option<Front<'w>>,
     /// The three names of the module's documentation.
     serving: String,
     next: String,
@@ -123,6 +125,7 @@ impl<'w> Site<'w> {
             host,
             engine,
             files: Files::of(work, component),
+            front: Front::of(work, component),
             next: format!("{serving}{NEXT}{}", scene.key),
             before: format!("{serving}{BEFORE}{}", scene.key),
             serving,
@@ -164,6 +167,9 @@ impl<'w> Site<'w> {
             output.rest().await;
         }
         let new = verdict?;
+        if let Some(front) = &self.front {
+            front.put_in_place(self).await?;
+        }
         self.say(format!("{} is healthy", self.serving));
         let replaced = self.tidy().await.unwrap_or_else(|error| {
             // It serves, and nothing that is left over disturbs it.
@@ -227,38 +233,15 @@ impl<'w> Site<'w> {
         Ok(true)
     }
 
-    /// Brings the image to the host, by digest, from the first registry that gives it.
     async fn pull(&self, wanted: &Wanted<'_>) -> Result<String, StepError> {
-        let scene = &self.work.scene;
-        let mut last = None;
-        for (tried, name) in wanted.registries.iter().enumerate() {
-            let registry = scene.registry(name)?;
-            let reference = format!("{}@{}", scene.image(registry, self.name), wanted.digest);
-            if self.engine.image(&reference).await?.is_some() {
-                self.say(format!("the host already has {reference}"));
-                return Ok(reference);
-            }
-            self.say(format!("pulling {reference}"));
-            let credentials = scene.credentials(registry)?;
-            let log = &self.work.log;
-            match self
-                .engine
-                .pull(&reference, credentials.as_ref(), |line| {
-                    log.put(Stream::Out, line)
-                })
-                .await
-            {
-                Ok(_) => return Ok(reference),
-                Err(error) => {
-                    let error = StepError::from(error);
-                    if tried + 1 < wanted.registries.len() {
-                        self.say(format!("{error}; trying the next registry"));
-                    }
-                    last = Some(error);
-                }
-            }
-        }
-        Err(last.unwrap_or_else(|| StepError::fatal("the manifest names no registry to pull from")))
+        pull::pull(
+            self.work,
+            &self.engine,
+            self.name,
+            &wanted.digest,
+            &wanted.registries,
+        )
+        .await
     }
 
     /// Makes the new container and gives it the serving name; the old one steps aside. The time without a container
@@ -299,6 +282,9 @@ impl<'w> Site<'w> {
     async fn tidy(&self) -> Result<Option<String>, StepError> {
         let replaced = self.engine.inspect(&self.before).await?.map(|old| old.id);
         self.files.keep(&self.host).await?;
+        if let Some(front) = &self.front {
+            front.keep(self).await?;
+        }
         let mut kept = self
             .engine
             .named(&format!("{}{BEFORE}", self.serving))

@@ -69,6 +69,7 @@ pub(super) fn resolve(
         ports: ports.clone(),
         volumes: volumes.clone(),
         networks: networks.clone(),
+        aliases: Vec::new(),
         hosts: extra_hosts,
         restart: *restart,
         user: user.clone(),

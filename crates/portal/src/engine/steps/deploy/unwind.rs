@@ -106,6 +106,22 @@ impl Site<'_> {
             (None, None) if removed => "the new container was removed; none ran before".to_owned(),
             (None, None) => "nothing had been changed on the host".to_owned(),
         };
+        // It leads to the old container, so that comes first.
+        let front = match &self.front {
+            Some(front) => front.restore(self, key).await,
+            None => Ok(false),
+        };
+        let mut done = done;
+        match front {
+            Ok(true) => done.push_str(", and so is the web server's configuration"),
+            Ok(false) => {}
+            Err(error) if matches!(error, StepError::Lost) || error.is_transient() => {
+                return Err(error);
+            }
+            Err(error) => done.push_str(&format!(
+                "; but the web server's configuration could not be put back: {error}"
+            )),
+        }
         Ok(match files {
             Ok(()) => done,
             Err(StepError::Lost) => return Err(StepError::Lost),

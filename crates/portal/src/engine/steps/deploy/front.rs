@@ -1,0 +1,132 @@
+//! The web server in front of a component: its configuration is rendered, tested, loaded and asked through, and the one
+//! before comes back when any of that fails.
+//!
+//! While run 42 is at work, the old text stands beside the file as `.<name>.before-42-…`; once it has succeeded, as
+//! `.<name>.previous`. Hidden, because a web server reads every file of such a folder, or every one with the right end.
+use std::time::Duration;
+
+use adapters::nginx;
+use adapters::ssh::Host;
+use bytes::Bytes;
+use domain::manifest::{Component, Proxy, ProxyKind};
+use domain::report::Content;
+use domain::when::duration;
+use secrecy::ExposeSecret;
+use tokio::time::Instant;
+
+use super::super::{StepError, Work};
+use super::{Site, health};
+
+/// Who may read the configuration: everybody, as the distributions have it.
+const MODE: u32 = 0o644;
+/// How long it may take to answer where the component has no `health` that says it.
+const LIMIT: Duration = Duration::from_secs(60);
+/// The pause between two questions.
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub(super) struct Front<'w> {
+    work: &'w Work,
+    proxy: &'w Proxy,
+}
+
+impl<'w> Front<'w> {
+    pub(super) fn of(work: &'w Work, component: &'w Component) -> Option<Self> {
+        let proxy = component.proxy.as_ref()?;
+        Some(Self { work, proxy })
+    }
+
+    fn beside(&self, end: &str) -> String {
+        let (folder, name) = self.proxy.path.rsplit_once('/').unwrap_or_default();
+        format!("{folder}/.{name}.{end}")
+    }
+
+    fn before(&self, key: &str) -> String {
+        self.beside(&format!("before-{key}"))
+    }
+
+    async fn load(&self, host: &Host) -> Result<(), StepError> {
+        match self.proxy.kind {
+            ProxyKind::Nginx => Ok(nginx::load(host).await?),
+        }
+    }
+
+    /// Writes the configuration where it differs, has it loaded, and waits until it lets through what it should.
+    pub(super) async fn put_in_place(&self, site: &Site<'_>) -> Result<(), StepError> {
+        let path = &self.proxy.path;
+        let text = self.work.scene.render(&self.proxy.template).await?;
+        let text = text.expose_secret();
+        self.work
+            .leave(&self.proxy.template, Content::Text(text.to_owned()))
+            .await?;
+        let host = nginx::as_root(&site.host).await?;
+        let old = host.read_file(path).await?;
+        let differs = old.as_deref() != Some(text.as_bytes());
+        if differs {
+            let before = self.before(&self.work.scene.key);
+            if host.read_file(&before).await?.is_none() {
+                // An empty file says as much to a web server as none.
+                let old = old.unwrap_or_default();
+                host.write_file(&before, MODE, old).await?;
+            }
+            self.work.still_drives().await?;
+            site.say(format!("writing {path}"));
+            let text = Bytes::copy_from_slice(text.as_bytes());
+            host.write_file(path, MODE, text).await?;
+        }
+        // An earlier try may have written it and broken off.
+        if differs || !self.work.first {
+            site.say("testing the web server's configuration and loading it");
+            self.load(&host).await?;
+        }
+        match &self.proxy.health {
+            Some(url) => self.answers(site, url).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn answers(&self, site: &Site<'_>, url: &str) -> Result<(), StepError> {
+        let described = site.component.health.as_ref();
+        let limit = described.map_or(LIMIT, |health| health.deadline().duration());
+        let one = described.map_or(Duration::from_secs(5), |health| health.timeout.duration());
+        let started = Instant::now();
+        loop {
+            self.work.check()?;
+            let answer = match health::ask(site, url, one).await? {
+                Ok(status) => {
+                    site.say(format!("{url} answers {status} through the web server"));
+                    return Ok(());
+                }
+                Err(answer) => answer,
+            };
+            if started.elapsed() + PAUSE > limit {
+                let limit = duration(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+                return Err(StepError::advised(
+                    format!(
+                        "the web server did not let {url} through within {limit}; the last: {answer}"
+                    ),
+                    "the container itself is healthy: look at the rendered configuration among the run's artifacts, and at the web server's error log",
+                ));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Puts back the configuration that the run of this key has kept, and has it loaded. True when there was one.
+    pub(super) async fn restore(&self, site: &Site<'_>, key: &str) -> Result<bool, StepError> {
+        let host = nginx::as_root(&site.host).await?;
+        if !host.move_file(&self.before(key), &self.proxy.path).await? {
+            return Ok(false);
+        }
+        site.say(format!("put back {}", self.proxy.path));
+        self.load(&host).await?;
+        Ok(true)
+    }
+
+    /// Keeps the old configuration for a rollback.
+    pub(super) async fn keep(&self, site: &Site<'_>) -> Result<(), StepError> {
+        let host = nginx::as_root(&site.host).await?;
+        let before = self.before(&self.work.scene.key);
+        host.move_file(&before, &self.beside("previous")).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,297 @@
+//! A migration in a container of the new image, on the component's host.
+use std::time::Duration;
+
+use adapters::docker::{Container, ContainerSpec, Engine, LogCursor, LogLine, Logs, State};
+use adapters::ssh::{Host, Source};
+use domain::log::Stream;
+use domain::manifest::{Component, Container as Described, Migrate, Restart};
+use domain::{ComponentName, Digest, HostName, Ms};
+use secrecy::SecretString;
+use store::NewLine;
+
+use super::super::deploy::{env_file, label};
+use super::super::{StepError, Work, pull};
+use super::record::Record;
+use super::{Ending, News, Seen, variables};
+
+/// How long it may take to end once it was asked to.
+const GRACE: Duration = Duration::from_secs(20);
+/// Between two looks at a container whose log ended before it did.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Not every image has bash. The script's text is `$1`.
+const SHELL: &str =
+    r#"if command -v bash >/dev/null 2>&1; then exec bash -c "$1"; else exec sh -c "$1"; fi"#;
+/// The step that a container belongs to.
+const STEP: &str = "fairlead.step";
+
+pub(super) struct InContainer<'w> {
+    work: &'w Work,
+    component: &'w Component,
+    component_name: &'w ComponentName,
+    host: Host,
+    engine: Engine,
+    digest: Digest,
+    registries: Vec<&'w str>,
+    env: Vec<(String, SecretString)>,
+    name: String,
+    cursor: LogCursor,
+    logs: Option<Logs>,
+}
+
+impl<'w> InContainer<'w> {
+    pub(super) async fn open(
+        work: &'w Work,
+        component_name: &'w ComponentName,
+        component: &'w Component,
+        wanted: &Migrate,
+        host: &HostName,
+        record: &Record,
+    ) -> Result<Self, StepError> {
+        let (digest, registries) = work.pushed(component_name)?;
+        let host = work.scene.host(host).await?;
+        let engine = host.docker().await?;
+        let mut env = env_file::read(work, &host, component.container.env_file.as_deref()).await?;
+        for (name, value) in &component.container.env {
+            env.retain(|(other, _)| other != name); // `--env` wins over `--env-file`
+            env.push((name.clone(), work.scene.value(value)?));
+        }
+        for (name, value) in variables(work, wanted) {
+            env.push((name.to_owned(), value.into()));
+        }
+        Ok(Self {
+            work,
+            component,
+            component_name,
+            host,
+            engine,
+            digest,
+            registries,
+            env,
+            name: format!("{}.migrate-{}", component.container.name, work.scene.key),
+            cursor: record.in_container,
+            logs: None,
+        })
+    }
+
+    pub(super) fn described(&self) -> String {
+        format!(
+            "in the container {} on host {}",
+            self.name,
+            self.host.name()
+        )
+    }
+
+    pub(super) fn traces(&self) -> String {
+        format!("what it left is the container {} on the host", self.name)
+    }
+
+    /// The container of this step. One of the same name that is not is somebody else's.
+    async fn ours(&self) -> Result<Option<Container>, StepError> {
+        let found = self.engine.inspect(&self.name).await?;
+        match found {
+            Some(found)
+                if found.labels.get(label::RUN) != Some(&self.work.scene.key)
+                    || found.labels.get(STEP) != Some(&self.work.planned.id.to_string()) =>
+            {
+                Err(StepError::advised(
+                    format!("{} is there and was not made by this step", self.name),
+                    "remove or rename it on the host and start a new run",
+                ))
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// One that was made and never started has not run.
+    pub(super) async fn look(&self) -> Result<Seen, StepError> {
+        Ok(match self.ours().await?.map(|found| found.state) {
+            None | Some(State::Created) => Seen::Absent,
+            Some(_) => Seen::There,
+        })
+    }
+
+    /// Brings the image; before anything is asked for that could not be repeated.
+    pub(super) async fn prepare(&self) -> Result<String, StepError> {
+        pull::pull(
+            self.work,
+            &self.engine,
+            self.component_name,
+            &self.digest,
+            &self.registries,
+        )
+        .await
+    }
+
+    pub(super) async fn start(&self, image: &str, script: &str) -> Result<(), StepError> {
+        let state = match self.ours().await? {
+            None => {
+                let spec = self.spec(image, script)?;
+                self.engine.create(&self.name, &spec).await?;
+                State::Created
+            }
+            Some(found) => found.state,
+        };
+        if state == State::Created {
+            let started = self.engine.start(&self.name).await.map_err(StepError::from);
+            if let Err(error) = started {
+                let transient = matches!(
+                    error,
+                    StepError::Failed {
+                        transient: true,
+                        ..
+                    }
+                );
+                if !transient && self.look().await? == Seen::Absent {
+                    self.engine.remove(&self.name).await?;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// As the component's own container, but for what only a server needs.
+    fn spec(&self, image: &str, script: &str) -> Result<ContainerSpec, StepError> {
+        let scene = &self.work.scene;
+        let Described {
+            volumes,
+            networks,
+            hosts,
+            user,
+            memory,
+            cpus,
+            cap_add,
+            cap_drop,
+            ulimits,
+            read_only,
+            tmpfs,
+            ..
+        } = &self.component.container;
+        let mut spec = ContainerSpec::new(image);
+        spec.entrypoint = ["sh", "-c", SHELL, "sh", script].map(str::to_owned).into();
+        spec.env = self.env.clone();
+        spec.volumes = volumes.clone();
+        spec.networks = networks.clone();
+        for (name, value) in hosts {
+            spec.hosts.push((name.clone(), scene.value(value)?));
+        }
+        spec.restart = Restart::No;
+        spec.user = user.clone();
+        (spec.memory, spec.cpus) = (*memory, *cpus);
+        (spec.cap_add, spec.cap_drop) = (cap_add.clone(), cap_drop.clone());
+        spec.ulimits = ulimits
+            .iter()
+            .map(|(name, limit)| (name.clone(), *limit))
+            .collect();
+        spec.read_only = *read_only;
+        spec.tmpfs = tmpfs
+            .iter()
+            .map(|(path, options)| (path.clone(), options.clone()))
+            .collect();
+        spec.labels.extend([
+            (label::PROJECT.to_owned(), scene.plan.project.to_string()),
+            (
+                label::ENVIRONMENT.to_owned(),
+                scene.plan.environment.to_string(),
+            ),
+            (label::COMPONENT.to_owned(), self.component_name.to_string()),
+            (label::COMMIT.to_owned(), scene.plan.commit.sha.to_string()),
+            (label::DIGEST.to_owned(), self.digest.to_string()),
+            (label::RUN.to_owned(), scene.key.clone()),
+            (STEP.to_owned(), self.work.planned.id.to_string()),
+        ]);
+        Ok(spec)
+    }
+
+    pub(super) async fn next(&mut self) -> Result<News, StepError> {
+        let logs = match &mut self.logs {
+            Some(logs) => logs,
+            empty => empty.insert(self.engine.logs(&self.name, self.cursor, true).await?),
+        };
+        match logs.next().await {
+            Ok(Some(batch)) => {
+                self.cursor = logs.cursor();
+                Ok(News {
+                    lines: batch.into_iter().map(line).collect(),
+                    end: None,
+                })
+            }
+            Ok(None) => {
+                self.logs = None;
+                let end = self.end().await?;
+                if end.is_none() {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok(News {
+                    lines: Vec::new(),
+                    end,
+                })
+            }
+            Err(error) => {
+                self.logs = None;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn end(&self) -> Result<Option<Ending>, StepError> {
+        let Some(found) = self.ours().await? else {
+            return Ok(Some(Ending::Unknown(
+                "its container is gone: somebody removed it on the host".into(),
+            )));
+        };
+        let memory = if found.out_of_memory {
+            " because it ran out of memory"
+        } else {
+            ""
+        };
+        Ok(match found.state {
+            State::Exited { code } => Some(Ending::Exit {
+                success: code == 0,
+                status: format!("exit status {code}{memory}"),
+            }),
+            State::Dead | State::Removing => Some(Ending::Unknown(
+                "its container is being removed on the host".into(),
+            )),
+            State::Created | State::Running | State::Paused | State::Restarting => None,
+        })
+    }
+
+    pub(super) fn note(&self, record: &mut Record) {
+        record.in_container = self.cursor;
+    }
+
+    pub(super) async fn terminate(&self) -> Result<bool, StepError> {
+        self.engine.stop(&self.name, GRACE).await?;
+        Ok(true)
+    }
+
+    /// All lines from the first one on, of one that has ended.
+    pub(super) async fn all(&self) -> Result<Vec<NewLine>, StepError> {
+        let mut logs = self
+            .engine
+            .logs(&self.name, LogCursor::default(), false)
+            .await?;
+        let mut lines = Vec::new();
+        while let Some(batch) = logs.next().await? {
+            lines.extend(batch.into_iter().map(line));
+        }
+        Ok(lines)
+    }
+
+    pub(super) async fn remove(&self) -> Result<(), StepError> {
+        Ok(self.engine.remove(&self.name).await?)
+    }
+}
+
+fn line(line: LogLine) -> NewLine {
+    NewLine {
+        at: Ms(line.at_ns / 1_000_000),
+        stream: match line.source {
+            Source::Stdout => Stream::Out,
+            Source::Stderr => Stream::Err,
+        },
+        text: String::from_utf8_lossy(&line.text).into_owned(),
+    }
+}

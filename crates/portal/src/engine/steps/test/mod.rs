@@ -1,0 +1,70 @@
+//! Runs a component's tests in a container on the builder, with the services that they need beside it on a network of
+//! their own.
+//!
+//! Commands run one after the other in one container, which is started anew for each: so the portal knows which one is
+//! at work and how each ended, their output comes out of the engine's log without holding them up, and what one leaves
+//! in files is there for the next.
+//!
+//! Everything on the builder carries the labels of its run and step. It is removed at the end whatever happens, and a
+//! life of the portal that was cut off is cleared up after by the next, which starts the tests afresh.
+mod bench;
+mod commands;
+mod image;
+mod results;
+mod services;
+
+use domain::ComponentName;
+use domain::report::Content;
+use domain::step::Outcome;
+
+use self::bench::Bench;
+use self::results::Results;
+use super::{StepError, Work};
+
+/// The file's name under which results are left.
+const RESULTS: &str = "tests.json";
+
+pub(super) async fn test(work: &Work, component: &ComponentName) -> Result<Outcome, StepError> {
+    let bench = Bench::open(work, component)?;
+    if bench.clear().await? {
+        work.log
+            .say("removed what the interrupted tests had left; they start afresh");
+    }
+    let result = bench.in_time(tested(&bench).await);
+    match bench.clear().await {
+        Ok(_) => result.map_err(|error| match error {
+            halted @ StepError::Halted { .. } => {
+                halted.after_undo("the containers of the tests were removed".into())
+            }
+            other => other,
+        }),
+        // What is there now is the other portal's.
+        Err(StepError::Lost) => Err(StepError::Lost),
+        Err(error) => {
+            work.log.say(format!(
+                "what the tests left on the builder cannot be removed: {error}; remove by hand what `docker ps -a --filter label={}` lists",
+                bench.label(),
+            ));
+            result
+        }
+    }
+}
+
+async fn tested(bench: &Bench<'_>) -> Result<Outcome, StepError> {
+    bench.work.check()?;
+    let image = image::of_tests(bench).await?;
+    services::start(bench).await?;
+    let container = commands::prepare(bench, image).await?;
+    let mut results = Results::default();
+    let mut ended = commands::run(bench, &container, &mut results).await;
+    if ended.is_ok()
+        && let Err(error) = results::of_file(bench, &container, &mut results).await
+    {
+        ended = Err(error);
+    }
+    if let Some(report) = &results.report {
+        let content = Content::Tests(report.clone());
+        bench.work.leave(RESULTS, content).await?;
+    }
+    results.verdict(ended?)
+}
