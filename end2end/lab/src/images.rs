@@ -11,7 +11,11 @@ use crate::{
 };
 use futures::future::try_join_all;
 use sha2::{Digest, Sha256};
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 /// The image of a droplet.
 pub const DROPLET: &str = "fairlead-lab/droplet";
@@ -26,6 +30,8 @@ const LABEL: &str = "fairlead.lab.recipe";
 const CA_BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The npm that Node 18 ships with.
 const NPM: &str = "npm@10.8.2";
+/// What a droplet's virtualenv holds, under the name that its recipe knows it by.
+const REQUIREMENTS: &str = "requirements.txt";
 
 /// Recipe folder under `images/` and the tag that it makes.
 const RECIPES: [(&str, &str); 6] = [
@@ -285,22 +291,26 @@ async fn ensure_one(
         recipe.update(file);
         recipe.update(bytes);
     }
+    if name == "droplet" {
+        recipe.update(read_file(&requirements(folder))?);
+    }
     let recipe = hex::encode(recipe.finalize());
     if !must_be_made(tag, &recipe).await {
         return Ok(false);
     }
     let start = Instant::now();
-    let context = if name == "node" {
-        with_npm(folder, &source).await?
-    } else {
-        source
+    let made = matches!(name, "node" | "droplet");
+    let context = match name {
+        "node" => with_npm(folder, &source).await?,
+        "droplet" => with_requirements(folder, &source)?,
+        _ => source,
     };
     let label = format!("{LABEL}={recipe}");
     let build = docker(["build", "--quiet", "--label", &label, "--tag", tag, "."])
         .in_folder(&context)
         .run()
         .await;
-    if name == "node" {
+    if made {
         fs::remove_dir_all(&context).map_err(LabError::io("remove", &context))?;
     }
     build?;
@@ -311,14 +321,32 @@ async fn ensure_one(
     Ok(true)
 }
 
-/// A copy of the recipe with npm's package beside it: the image has no npm yet to fetch it with.
-async fn with_npm(folder: &Folder, source: &Path) -> Result<std::path::PathBuf, LabError> {
-    let context = folder.file("npm");
+fn requirements(folder: &Folder) -> PathBuf {
+    folder.source.join("sample/backend").join(REQUIREMENTS)
+}
+
+/// A copy of the recipe with the app's requirements beside it, which are outside of the recipe's folder.
+fn with_requirements(folder: &Folder, source: &Path) -> Result<PathBuf, LabError> {
+    let context = copy_of(folder, source, "droplet")?;
+    let path = context.join(REQUIREMENTS);
+    fs::write(&path, read_file(&requirements(folder))?).map_err(LabError::io("write", path))?;
+    Ok(context)
+}
+
+/// A copy of a recipe that something is to be put beside.
+fn copy_of(folder: &Folder, source: &Path, name: &str) -> Result<PathBuf, LabError> {
+    let context = folder.file(name);
     make_folder(&context, 0o755)?;
     for (file, bytes) in files_of(source)? {
         let path = context.join(file);
         fs::write(&path, bytes).map_err(LabError::io("write", path))?;
     }
+    Ok(context)
+}
+
+/// A copy of the recipe with npm's package beside it: the image has no npm yet to fetch it with.
+async fn with_npm(folder: &Folder, source: &Path) -> Result<PathBuf, LabError> {
+    let context = copy_of(folder, source, "npm")?;
     let packed = Program::new("npm", ["pack", "--silent", NPM])
         .in_folder(&context)
         .run()

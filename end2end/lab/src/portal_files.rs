@@ -26,20 +26,26 @@ pub async fn write(folder: &Folder, lab: &Lab) -> Result<(), LabError> {
         ENV_CONFIG.as_bytes(),
     )?;
     write_file(
+        &folder.file("projects/projectmeats/templates/pm-frontend.conf"),
+        0o644,
+        PM_FRONTEND.as_bytes(),
+    )?;
+    write_file(
         &folder.file("secrets.env"),
         0o600,
         secrets(folder, lab).await?.as_bytes(),
     )
 }
 
-/// The example's own template, so that the lab proves it.
+/// The example's own templates, so that the lab proves them.
 const ENV_CONFIG: &str = include_str!("../../../docs/example/templates/env-config.js");
+const PM_FRONTEND: &str = include_str!("../../../docs/example/templates/pm-frontend.conf");
 
 /// Where portals keep what they know about this lab: the demo's, and the browser tests'.
 pub(crate) const HISTORY: [&str; 2] = ["portal", "portal-test"];
 
 /// `FAIRLEAD_PORT`, where 3000 is somebody else's. GitHub's stand-in sends people back to any port of this machine.
-fn port() -> Result<u16, LabError> {
+pub(crate) fn port() -> Result<u16, LabError> {
     let Ok(text) = std::env::var("FAIRLEAD_PORT") else {
         return Ok(3000);
     };
@@ -65,6 +71,7 @@ api_url = "{api_url}"
 client_id = "{client_id}"
 client_secret = "secret:GITHUB_CLIENT_SECRET"
 token = "secret:GITHUB_TOKEN"
+webhook_secret = "secret:GITHUB_WEBHOOK_SECRET"
 
 [secrets]
 env_prefix = "FAIRLEAD_SECRET_"
@@ -115,12 +122,21 @@ build = {{ context = ".", dockerfile = "backend/dockerfile" }}
 container = {{ name = "pm-backend", ports = ["8000:8000"], restart = "unless-stopped", env_file = "/home/django/ProjectMeats/backend/.env", volumes = ["/home/django/ProjectMeats/media:/app/media", "/home/django/ProjectMeats/staticfiles:/app/staticfiles"] }}
 health = {{ url = "http://localhost:8000/api/v1/health/", attempts = 20, every = "5s" }}
 
+[components.backend.migrate]
+on = "host"
+dir = "/home/django/ProjectMeats/backend"
+before = "git fetch --quiet origin && git checkout --quiet --detach $FAIRLEAD_COMMIT && source ../venv/bin/activate"
+run = "python manage.py migrate --fake-initial --noinput"
+plan = "python manage.py migrate --plan"
+head = "python manage.py showmigrations --plan | awk '$1 == \"[X]\" {{ name = $2 }} END {{ print name }}'"
+
 [components.frontend]
 after = ["backend"]
 image = "projectmeats-frontend"
 build = {{ context = ".", dockerfile = "frontend/dockerfile" }}
 container = {{ name = "pm-frontend", ports = ["8080:80"], restart = "unless-stopped", hosts = {{ backend = "secret:BACKEND_IP" }}, volumes = ["/opt/pm/frontend/env/env-config.js:/usr/share/nginx/html/env-config.js:ro"] }}
 files = [{{ path = "/opt/pm/frontend/env/env-config.js", template = "env-config.js" }}]
+proxy = {{ kind = "nginx", path = "/etc/nginx/conf.d/pm-frontend.conf", template = "pm-frontend.conf", health = "http://localhost:80/" }}
 health = {{ url = "http://localhost:8080/", attempts = 20, every = "5s" }}
 
 [notify]
@@ -154,7 +170,7 @@ fn manifest_environment(lab: &Lab, environment: Environment) -> String {
 [environments.{name}]
 branch = "{branch}"
 {rules}secrets = "{prefix}_"
-vars = {{ api_base_url = "http://{api}:8000", environment = "{title}" }}
+vars = {{ api_base_url = "http://{api}:8000", environment = "{title}", backend_ip = "secret:BACKEND_IP" }}
 hosts.backend = {{ address = "secret:HOST", user = "secret:USER", password = "secret:SSH_PASSWORD", host_key = "{backend_key}" }}
 hosts.frontend = {{ address = "secret:FRONTEND_HOST", user = "secret:FRONTEND_USER", key = "secret:FRONTEND_SSH_KEY", host_key = "{frontend_key}" }}
 "#,

@@ -181,6 +181,11 @@ pub async fn droplet(
                 mode: 0o600,
                 content: app_environment(credentials, place.environment),
             });
+            seeds.push(Seed {
+                name: "repository",
+                mode: 0o644,
+                content: layout::REPOSITORY.into(),
+            });
         }
         Kind::Frontend => {
             let key = KeyPair::load_or_make(folder, &place.name()).await?;
@@ -197,6 +202,12 @@ pub async fn droplet(
                    --security-opt systempaths=unconfined --cgroupns private --volume /var/lib/docker --tmpfs /run";
     let mut options: Vec<String> = options.split_whitespace().map(str::to_owned).collect();
     options.extend(["--device-cgroup-rule".into(), "a *:* rwm".into()]);
+    if place.kind == Kind::Backend {
+        let repositories = folder.file("git");
+        make_folder(&repositories, 0o755)?;
+        let volume = format!("{}:/srv/git:ro", repositories.display());
+        options.extend(["--volume".into(), volume]);
+    }
     Ok(Container {
         name: place.container(),
         image: images::DROPLET,

@@ -5,6 +5,7 @@ use crate::{
     folder::Folder,
     github,
     layout::{GITHUB, SLACK},
+    portal_files,
     process::Detached,
     servers::listening,
     serving::Holder,
@@ -118,6 +119,8 @@ pub fn running(folder: &Folder) -> bool {
 pub async fn serve(folder: &Folder) -> Result<(), LabError> {
     let lab = Lab::load()?;
     let [github, slack] = addresses()?;
+    // While no portal listens there, a push is told in vain, as on GitHub.
+    let hook = format!("http://127.0.0.1:{}/hooks/github", portal_files::port()?);
     let stopped = |error: &dyn std::fmt::Display| LabError::StandIn(error.to_string());
     let slack = slack::serve(slack::Config { listen: slack })
         .await
@@ -130,7 +133,7 @@ pub async fn serve(folder: &Folder) -> Result<(), LabError> {
         client_secret: lab.github.client_secret.into(),
         token: lab.github.token.into(),
         webhook_secret: lab.github.webhook_secret.into(),
-        webhook_url: None,
+        webhook_url: hook.parse().ok(),
         people: github::Directory::of_the_lab(),
     })
     .await

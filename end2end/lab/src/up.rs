@@ -58,6 +58,8 @@ pub async fn up(
     let lab = describe(folder, &credentials).await?;
     write_json(&folder.file("lab.json"), &lab)?;
     portal_files::write(folder, &lab).await?;
+    // Before the containers: a backend clones it when it is made.
+    make_repository(folder, progress).await?;
     // Not `try_join`: what one side started is finished and reported, whatever the other side says.
     let (containers, stand_ins) = join(
         containers(folder, &credentials, only, progress),
@@ -72,7 +74,7 @@ pub async fn up(
     Ok(lab)
 }
 
-async fn stand_ins(folder: &Folder, progress: Progress) -> Result<(), LabError> {
+async fn make_repository(folder: &Folder, progress: Progress) -> Result<(), LabError> {
     match repository::ensure(folder).await? {
         repository::Done::Kept => {}
         repository::Done::Made => progress.say(format!("made the repository {REPOSITORY}")),
@@ -80,6 +82,10 @@ async fn stand_ins(folder: &Folder, progress: Progress) -> Result<(), LabError> 
             "made the repository {REPOSITORY} again: the sample has changed"
         )),
     }
+    Ok(())
+}
+
+async fn stand_ins(folder: &Folder, progress: Progress) -> Result<(), LabError> {
     if standins::ensure(folder).await? {
         progress.say(format!(
             "started the GitHub stand-in on {GITHUB} and the Slack sink on {SLACK}"
