@@ -3,6 +3,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use domain::Sha;
+
 /// How the program behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -30,6 +32,8 @@ pub struct App {
     pub mode: Mode,
     /// A line of the dockerfile before the last one; empty for none.
     pub build: &'static str,
+    /// The text of `.github/workflows/ci.yml`; absent for no such folder.
+    pub workflow: Option<&'static str>,
 }
 
 impl App {
@@ -44,6 +48,7 @@ impl App {
             version,
             mode,
             build: "",
+            workflow: None,
         }
     }
 }
@@ -74,6 +79,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
 "#;
 
+/// Tests that do what the commit's version says.
+const CHECKS: &str = r#"import pathlib, time, unittest
+version = pathlib.Path(__file__).with_name("version").read_text()
+class Checks(unittest.TestCase):
+    def test_it_is_not_bad(self): self.assertNotIn("bad", version)
+    def test_it_has_an_end(self):
+        if "endless" in version: time.sleep(600)
+    def test_it_takes_its_time(self):
+        if "slow" in version: time.sleep(5)
+    @unittest.skip("not yet")
+    def test_later(self): pass
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
+"#;
+
 /// A bare repository with one branch, `main`.
 #[derive(Debug)]
 pub struct Repository {
@@ -100,27 +120,50 @@ impl Repository {
             version,
             mode,
             build,
+            workflow,
         } = app;
         let dockerfile = format!(
-            "FROM python:3.12-slim\nCOPY server.py mode version /app/\n{build}\nCMD [\"python\", \"-u\", \"/app/server.py\"]\n"
+            "FROM python:3.12-slim\nCOPY server.py checks.py mode version /app/\n{build}\nCMD [\"python\", \"-u\", \"/app/server.py\"]\n"
         );
         for (name, text) in [
             ("server.py", SERVER.to_owned()),
+            ("checks.py", CHECKS.to_owned()),
             ("dockerfile", dockerfile),
             ("version", (*version).to_owned()),
             ("mode", format!("{mode:?}")),
         ] {
             std::fs::write(self.tree.join(name), text).unwrap();
         }
+        let folder = self.tree.join(".github/workflows");
+        let _ = std::fs::remove_dir_all(&folder);
+        if let Some(text) = workflow {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("ci.yml"), text).unwrap();
+        }
         let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let message = format!("{version} is {mode:?}\n\n{}", nanos.as_nanos());
+        self.commit_all(&message);
+    }
+
+    /// Puts a commit on `main` that changes one file besides the app's.
+    pub fn commit_file(&self, name: &str, text: &str) {
+        std::fs::write(self.tree.join(name), text).unwrap();
+        self.commit_all(&format!("Write {name}"));
+    }
+
+    /// The newest commit.
+    pub fn head(&self) -> Sha {
+        Sha::parse(self.git(&["rev-parse", "main"]).trim()).unwrap()
+    }
+
+    fn commit_all(&self, message: &str) {
         let tree = self.tree.to_str().unwrap();
         self.git(&["--work-tree", tree, "add", "--all", "."]);
-        let commit = ["commit", "--quiet", "--allow-empty", "--message", &message];
+        let commit = ["commit", "--quiet", "--allow-empty", "--message", message];
         self.git(&[&["--work-tree", tree][..], &commit].concat());
     }
 
-    fn git(&self, args: &[&str]) {
+    fn git(&self, args: &[&str]) -> String {
         let mut command = Command::new("git");
         command
             .arg("--git-dir")
@@ -135,5 +178,6 @@ impl Repository {
         }
         let output = command.output().unwrap();
         assert!(output.status.success(), "git {args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 }

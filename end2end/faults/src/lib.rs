@@ -12,6 +12,8 @@
 pub mod app;
 pub mod droplet;
 pub mod process;
+pub mod pushed;
+pub mod receiver;
 pub mod road;
 pub mod watch;
 pub mod world;

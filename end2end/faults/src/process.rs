@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::pushed::Pushed;
 use crate::world::{config, lead, origin};
 use portal::DeployRequest;
 
@@ -24,6 +25,9 @@ pub struct Orders {
     pub folder: PathBuf,
     /// What to ask for, once.
     pub deploy: Option<DeployRequest>,
+    /// What GitHub tells, instead of asking for a run: it is stored, the engine works for `lives_on`, and then the
+    /// process kills itself.
+    pub push: Option<Pushed>,
     /// The run to look at, when none is asked for.
     pub run: Option<i64>,
     /// Kills itself, as `kill -9` does, as soon as this many events are stored.
@@ -94,6 +98,15 @@ pub async fn obey() {
     };
     let orders: Orders = serde_json::from_str(&orders).unwrap();
     let portal = open(&orders.folder).await;
+    if let Some(push) = orders.push {
+        let taken = portal.take_in_delivery(push.delivery()).await.unwrap();
+        say("delivery", taken.0.0);
+        if orders.lives_on > 0 {
+            let _engine = portal.start_engine();
+            tokio::time::sleep(Duration::from_millis(orders.lives_on)).await;
+        }
+        die();
+    }
     let run = match orders.deploy {
         Some(request) => portal.deploy(&lead(), origin(), request).await.unwrap(),
         None => RunId(orders.run.unwrap()),

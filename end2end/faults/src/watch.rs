@@ -15,14 +15,19 @@ const SLOW: Duration = Duration::from_secs(2);
 
 /// The answer's status and body; `None` when there is none.
 pub async fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
-    ask(address, path).await.ok()
+    ask("GET", address, path).await.ok()
 }
 
-/// The same, and why there is none: refused, cut off, or nothing within the [`PATIENCE`].
-async fn ask(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+/// The same with a POST that has no body.
+pub async fn post(address: SocketAddr, path: &str) -> Option<(u16, String)> {
+    ask("POST", address, path).await.ok()
+}
+
+/// An answer, and why there is none: refused, cut off, or nothing within the [`PATIENCE`].
+async fn ask(method: &str, address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let asking = async {
         let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
@@ -57,7 +62,7 @@ impl Watch {
             let mut answers = Vec::new();
             loop {
                 let began = Instant::now();
-                let said = ask(address, "/").await;
+                let said = ask("GET", address, "/").await;
                 let took = began.elapsed();
                 answers.push(Answer { said, took });
                 tokio::select! {

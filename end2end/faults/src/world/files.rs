@@ -6,21 +6,24 @@ use std::path::{Path, PathBuf};
 use adapters::secrets::Source;
 use portal::{Config, GithubConfig};
 
-use super::{Spec, World};
+use super::{HOOK_SECRET, Spec, World};
 
 impl World {
     pub(super) fn projects(&self) -> PathBuf {
         self.folder().join("projects")
     }
 
-    pub(super) fn write_manifest(&self) {
+    /// Writes the manifest, after something was set.
+    pub fn write_manifest(&self) {
         let Spec {
             name,
             port,
             attempts,
             build,
             container,
+            component,
             branch,
+            more,
             ..
         } = &self.spec;
         let (place, road) = (self.place(), self.road.address);
@@ -52,6 +55,21 @@ impl World {
             ),
             false => (String::new(), String::new()),
         };
+        let migrate = match self.spec.migrate.as_str() {
+            "" => String::new(),
+            migrate => format!("migrate = {{ {migrate} }}\n"),
+        };
+        let lint = match self.spec.lint {
+            true => "[lint]\nworkflows = \".github/workflows\"\n",
+            false => "",
+        };
+        let test = match self.spec.test {
+            "" => String::new(),
+            lines => format!("[components.web.test]\n{lines}"),
+        };
+        let receiver = self.spec.receiver.map_or(String::new(), |address| {
+            format!("webhook = {{ url = \"http://{address}/\", secret = \"secret:HOOK_SECRET\" }}")
+        });
         let _ = write!(
             text,
             r#"
@@ -61,13 +79,16 @@ image = "{name}"
 build = {{ context = ".", dockerfile = "dockerfile", {build} }}
 container = {{ name = "faults-{name}", ports = ["{port}:8000"], stop_timeout = "3s", {volume} {container} }}
 health = {{ url = "http://localhost:{port}/", attempts = {attempts}, every = "1s" }}
-{files}
+{files}{migrate}{component}
+{test}
 [notify]
 slack = "secret:SLACK_WEBHOOK_URL"
-[environments.dev]
+{receiver}
+{lint}[environments.dev]
 branch = "{branch}"
 secrets = "DEV_"
 hosts.server = {{ address = "{}", port = {}, user = "{user}", password = "secret:SSH_PASSWORD", host_key = "{key}" }}
+{more}
 "#,
             road.ip(),
             road.port(),
@@ -95,6 +116,7 @@ hosts.server = {{ address = "{}", port = {}, user = "{user}", password = "secret
                 "SLACK_WEBHOOK_URL".to_owned(),
                 format!("http://{}/services/T0/B0/faults", self.slack.address()),
             ),
+            ("HOOK_SECRET".to_owned(), HOOK_SECRET.to_owned()),
         ];
         for (name, registry) in ["DOCR", "GHCR"].iter().zip(&self.lab.registries) {
             secrets.push((format!("{name}_USER"), registry.username.clone()));

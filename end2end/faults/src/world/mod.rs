@@ -8,10 +8,13 @@ use std::time::{Duration, Instant};
 
 use domain::audit::{Door, Origin};
 use domain::policy::{Actor, ActorName, Membership, Role};
+use domain::report::Artifact;
 use domain::{EnvName, Login, ProjectName, RunId};
 use lab::Lab;
 use lab::serving::Serving;
 use portal::{Config, DeployRequest, Portal};
+use secrecy::ExposeSecret as _;
+use store::{Store, StoreUrl};
 
 pub use files::config;
 pub use runs::{Ended, ended, ended_within, kind, step, until, until_said};
@@ -20,7 +23,7 @@ use crate::Droplet;
 use crate::app::{App, Repository};
 use crate::droplet::forget_builds;
 use crate::road::Road;
-use crate::watch::{Watch, get};
+use crate::watch::{Watch, get, post};
 
 /// Enough attempts for a program that works on a machine that has much else to do.
 pub const HEALTHY: u32 = 60;
@@ -39,14 +42,26 @@ pub struct Spec {
     pub build: &'static str,
     /// Into `container = { … }`.
     pub container: &'static str,
+    /// More lines of the component.
+    pub component: &'static str,
     /// The registry, as `address/path`; the lab's first one where absent.
     pub registry: Option<String>,
     /// Pushes to the lab's second registry too.
     pub two_registries: bool,
     /// The branch.
     pub branch: &'static str,
+    /// Whether the workflow files are checked.
+    pub lint: bool,
     /// Whether a file is rendered for the container.
     pub greeting: bool,
+    /// Where the program is that is told besides Slack.
+    pub receiver: Option<SocketAddr>,
+    /// Into `migrate = { … }`; no migration where empty.
+    pub migrate: String,
+    /// At the end of the manifest.
+    pub more: &'static str,
+    /// The lines of `[components.web.test]` and what is below it; empty for no tests.
+    pub test: &'static str,
 }
 
 impl Spec {
@@ -59,13 +74,22 @@ impl Spec {
             attempts: HEALTHY,
             build: "",
             container: "",
+            component: "",
             registry: None,
             two_registries: false,
             branch: "main",
+            lint: false,
             greeting: false,
+            receiver: None,
+            migrate: String::new(),
+            more: "",
+            test: "",
         }
     }
 }
+
+/// What the program that is told besides Slack checks signatures with.
+pub const HOOK_SECRET: &str = "hush";
 
 /// Everything that a test needs.
 pub struct World {
@@ -199,6 +223,7 @@ impl World {
             environment: EnvName::parse("dev").unwrap(),
             commit: None,
             reason: Some("a test".into()),
+            override_tests: false,
         }
     }
 
@@ -254,6 +279,13 @@ impl World {
         Watch::start(self.address())
     }
 
+    /// What the steps of a run left.
+    pub async fn artifacts(&self, run: RunId) -> Vec<Artifact> {
+        let url: Result<StoreUrl, _> = config(self.folder()).database.expose_secret().parse();
+        let store = Store::open_beside(&url.unwrap()).await.unwrap();
+        store.artifacts(run).await.unwrap()
+    }
+
     /// The containers of this world on the droplet.
     pub async fn containers(&self) -> Vec<(String, String)> {
         self.droplet.containers(&self.container()).await
@@ -274,6 +306,13 @@ impl World {
             .iter()
             .filter(|message| message.contains(&link))
             .count()
+    }
+
+    /// Makes Slack's next answers go wrong, as the stand-in's `/_lab/fail` takes it: `next=500&times=2`.
+    pub async fn slack_fails(&self, order: &str) {
+        let path = format!("/_lab/fail?{order}");
+        let answer = post(self.slack.address(), &path).await;
+        assert!(answer.is_some_and(|(status, _)| status < 300), "{order}");
     }
 
     async fn messages(&self) -> Vec<String> {

@@ -181,6 +181,11 @@ pub mod kind {
         matches!(kind, StepKind::Checkout)
     }
 
+    /// The check of the workflow files.
+    pub fn lint(kind: &StepKind) -> bool {
+        matches!(kind, StepKind::Lint { .. })
+    }
+
     /// A build.
     pub fn build(kind: &StepKind) -> bool {
         matches!(kind, StepKind::Build { .. })
@@ -191,9 +196,19 @@ pub mod kind {
         matches!(kind, StepKind::Push { .. })
     }
 
+    /// A migration.
+    pub fn migrate(kind: &StepKind) -> bool {
+        matches!(kind, StepKind::Migrate { .. })
+    }
+
     /// A deploy.
     pub fn deploy(kind: &StepKind) -> bool {
         matches!(kind, StepKind::Deploy { .. })
+    }
+
+    /// Tests.
+    pub fn test(kind: &StepKind) -> bool {
+        matches!(kind, StepKind::Test { .. })
     }
 
     /// The notification.

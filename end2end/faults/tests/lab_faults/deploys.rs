@@ -63,6 +63,7 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
         environment: EnvName::parse("dev").unwrap(),
         commit: Some(first_release(&files)),
         reason: Some("a test".into()),
+        override_tests: false,
     };
     let run = portal
         .deploy(&lead(), origin(), request.clone())

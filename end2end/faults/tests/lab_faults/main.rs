@@ -10,8 +10,14 @@
 mod crash;
 mod database;
 mod deploys;
+mod fronts;
 mod hosts;
 mod images;
+mod lint;
+mod messages;
+mod migrations;
+mod pushes;
 mod refusals;
 mod registries;
+mod tests;
 mod undo;

@@ -1,0 +1,117 @@
+//! The web server in front of a component: configurations that are right, that do not parse, that cannot be loaded, and
+//! a host without a web server.
+use std::net::SocketAddr;
+
+use domain::report::Content;
+use faults::watch::get;
+use faults::world::{kind, lead};
+use faults::{App, Spec, World};
+
+/// Where the web server listens, and what it is told.
+const PORT: u16 = 18_271;
+const CONF: &str = "/etc/nginx/conf.d/faults-front.conf";
+const PROXY: &str = "proxy = { kind = \"nginx\", path = \"/etc/nginx/conf.d/faults-front.conf\", template = \"front.conf\", health = \"http://localhost:18271/\" }\n";
+
+fn right() -> String {
+    format!("server {{ listen {PORT}; location / {{ proxy_pass http://127.0.0.1:18270; }} }}\n")
+}
+
+async fn world() -> World {
+    let spec = Spec {
+        component: PROXY,
+        droplet: "prod-backend",
+        ..Spec::new("front", 18_270)
+    };
+    let world = World::new(spec).await;
+    let leftovers = "rm -f /etc/nginx/conf.d/*faults-front*; nginx -s reload || nginx";
+    world.droplet.shell(leftovers).await;
+    world.write("templates/front.conf", &right());
+    world
+}
+
+/// What answers through the web server.
+async fn through(world: &World) -> Option<String> {
+    let address = SocketAddr::new(world.droplet.described.address.into(), PORT);
+    get(address, "/").await.map(|(_, body)| body)
+}
+
+async fn leave(world: World) {
+    let line = format!("rm -f /etc/nginx/conf.d/*faults-front* {CONF}; nginx -s reload");
+    world.droplet.shell(&line).await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before() {
+    let world = world().await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let first = world.deploy_first(&portal).await;
+    assert_eq!(through(&world).await.as_deref(), Some("v1"));
+    let left = portal.artifacts(&lead(), first.view.row.id).await.unwrap();
+    let conf = left.iter().find(|artifact| artifact.name == "front.conf");
+    assert_eq!(conf.unwrap().content, Content::Text(right()));
+
+    for (conf, says) in [
+        ("server { listen 18271; nonsense; }\n", "nonsense"),
+        // sshd has that port: nginx takes the order to reload, and goes on as before.
+        ("server { listen 22; }\n", "0.0.0.0:22"),
+    ] {
+        world.write("templates/front.conf", conf);
+        let run = world.deploy(&portal, &App::fine("v2")).await;
+        let failure = run.failed(kind::deploy, &[says, "nginx on host"]);
+        let undone = failure.undone.clone().unwrap_or_default();
+        assert!(
+            undone.contains("is back") && undone.contains("the web server's configuration"),
+            "{undone}"
+        );
+        world.until_serves("v1").await;
+        assert_eq!(
+            through(&world).await.as_deref(),
+            Some("v1"),
+            "{}",
+            run.story()
+        );
+        let there = world.droplet.shell(&format!("cat {CONF}")).await;
+        assert_eq!(there.trim(), right().trim());
+    }
+
+    // One that is right and leads nowhere.
+    let nowhere = right().replace("18270", "9");
+    world.write("templates/front.conf", &nowhere);
+    world.write_secrets(&[]);
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    run.failed(
+        kind::deploy,
+        &["did not let http://localhost:18271/ through", "502"],
+    );
+    assert_eq!(through(&world).await.as_deref(), Some("v1"));
+    engine.stop().await;
+    leave(world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_without_a_web_server_keeps_the_old_container() {
+    let spec = Spec::new("no-front", 18_272);
+    let mut world = World::new(Spec {
+        droplet: "uat-backend",
+        ..spec
+    })
+    .await;
+    world.write("templates/front.conf", &right());
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let hide = "mv /usr/sbin/nginx /usr/sbin/nginx.hidden";
+    let show = "mv /usr/sbin/nginx.hidden /usr/sbin/nginx 2>/dev/null || true";
+    world.rewrite(|spec| spec.component = PROXY).await;
+    world.droplet.shell(hide).await;
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    world.droplet.shell(show).await;
+    run.failed(kind::deploy, &["has no nginx", "apt-get install nginx"]);
+    world.until_serves("v1").await;
+    let line = format!("rm -f /etc/nginx/conf.d/*faults-front* {CONF}");
+    world.droplet.shell(&line).await;
+    engine.stop().await;
+    world.close().await;
+}

@@ -1,0 +1,375 @@
+//! Tests of the project before it is deployed: they pass, fail, hang, and are cut off; the builder is clean after each.
+use std::time::{Duration, Instant};
+
+use domain::log::Stream;
+use domain::report::{Content, TestReport};
+use domain::run::{RunEvent, RunState, StepState};
+use domain::step::Outcome;
+use domain::{RunId, StepId};
+use faults::process::{Orders, Process};
+use faults::world::{ended, kind, lead, origin, until_said};
+use faults::{App, Ended, Spec, World};
+use lab::program::docker;
+use store::{Store, StoreUrl};
+
+const PORTAL: &str = "crash::the_portal_that_the_other_tests_kill";
+
+/// In the image that the run built, whose working folder is the root.
+const BUILT: &str = r#"in = "built image"
+run = ["echo first to the log", "python -u /app/checks.py"]
+timeout = "40s"
+"#;
+
+/// In another image, with a database.
+const BESIDE: &str = r#"in = "python:3.12-slim"
+run = ["python -c 'import socket, os; socket.create_connection((os.environ[\"AT\"], 5432)).close(); print(\"connected\")'", "python -u checks.py && echo $SECRET >left", "test -f left && cat left"]
+env = { AT = "db", SECRET = "secret:DOCR_PASSWORD" }
+[components.web.test.services.db]
+image = "postgres:15"
+env = { POSTGRES_PASSWORD = "postgres" }
+ready = "pg_isready -U postgres"
+"#;
+
+/// What the builder has of a world's tests, running or not.
+async fn on_the_builder(world: &World) -> Vec<String> {
+    let label = format!("--filter=label=fairlead.project={}", world.project());
+    let format = "--format={{.Names}}";
+    let containers = docker(["ps", "--all", &label, format]).run().await.unwrap();
+    let label = format!("--filter=label=fairlead.project={}", world.project());
+    let format = "--format={{.Name}}";
+    let networks = docker(["network", "ls", &label, format])
+        .run()
+        .await
+        .unwrap();
+    let both = containers.lines().chain(networks.lines());
+    both.map(str::to_owned).collect()
+}
+
+/// Waits until the tests' own container is there.
+async fn tests_at_work(world: &World) -> Vec<String> {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let found = on_the_builder(world).await;
+        if found.len() >= 2 {
+            return found;
+        }
+        assert!(Instant::now() < limit, "no tests: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn nothing_is_left(world: &World) {
+    assert_eq!(on_the_builder(world).await, [""; 0]);
+}
+
+async fn report(world: &World, run: RunId, step: StepId) -> Option<TestReport> {
+    let database = world.folder().join("portal/fairlead.db");
+    let store = Store::open_beside(&StoreUrl::Sqlite(database))
+        .await
+        .unwrap();
+    let artifacts = store.artifacts(run).await.unwrap();
+    let found = artifacts.into_iter().find(|found| found.step == step)?;
+    match found.content {
+        Content::Tests(report) => Some(report),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn outcome(run: &Ended) -> &StepState {
+    &run.view.steps[run.step(kind::test).index()].state
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tests_that_pass_are_counted_and_not_run_again_on_the_same_source() {
+    let spec = Spec {
+        test: BUILT,
+        ..Spec::new("tests-pass", 18245)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let first = world.deploy_first(&portal).await;
+    let tested = Outcome::Tested {
+        passed: Some(3),
+        skipped: Some(1),
+    };
+    let succeeded = |outcome| StepState::Succeeded { outcome };
+    assert_eq!(*outcome(&first), succeeded(tested), "{}", first.story());
+    let step = first.step(kind::test);
+    let log = &first.logs[step.index()];
+    let place = |text: &str| log.iter().position(|line| line.text == text);
+    let (command, printed, next) = (
+        place("$ echo first to the log").unwrap(),
+        place("first to the log").unwrap(),
+        place("$ python -u /app/checks.py").unwrap(),
+    );
+    assert!(command < printed && printed < next, "{}", first.story());
+    assert_eq!(first.lines(step, Stream::Out), ["first to the log"]);
+    assert!(
+        first
+            .lines(step, Stream::Err)
+            .iter()
+            .any(|line| line.starts_with("test_it_is_not_bad") && line.ends_with("ok")),
+        "{}",
+        first.story()
+    );
+    nothing_is_left(&world).await;
+
+    // The source is the same, the commit is another one.
+    let again = world.deploy(&portal, &App::fine("v1")).await;
+    again.succeeded();
+    let why = "these tests passed on the same source in run #1".into();
+    assert_eq!(*outcome(&again), succeeded(Outcome::Nothing { why }));
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_test_is_named_and_blocks_the_deploy_unless_a_lead_says_why_not() {
+    let spec = Spec {
+        test: BUILT,
+        ..Spec::new("tests-fail", 18246)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let watch = world.watch();
+    let says = [
+        "1 of 3 tests failed: __main__.Checks.test_it_is_not_bad",
+        "`python -u /app/checks.py` ended with status 1",
+    ];
+    let bad = world.deploy(&portal, &App::fine("bad")).await;
+    bad.failed(kind::test, &says);
+    let deploy = &bad.view.steps[bad.step(kind::deploy).index()].state;
+    assert!(matches!(deploy, StepState::Skipped { .. }), "{deploy:?}");
+    let (run, step) = (bad.view.row.id, bad.step(kind::test));
+    let found = report(&world, run, step).await.unwrap();
+    assert_eq!((found.passed, found.failed, found.skipped), (2, 1, 1));
+    assert!(
+        found.failures[0]
+            .message
+            .starts_with("AssertionError: 'bad'"),
+        "{found:?}"
+    );
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    nothing_is_left(&world).await;
+
+    let mut request = world.request();
+    request.override_tests = true;
+    let run = portal.deploy(&lead(), origin(), request).await.unwrap();
+    let all_the_same = ended(&portal, run).await;
+    all_the_same.succeeded();
+    let StepState::Failed { failure } = outcome(&all_the_same) else {
+        panic!("{}", all_the_same.story());
+    };
+    assert!(failure.what.contains(says[0]), "{failure:?}");
+    assert_eq!(world.serves().await.as_deref(), Some("bad"));
+    nothing_is_left(&world).await;
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tests_in_another_image_have_the_source_a_database_and_secrets_that_nobody_reads() {
+    let spec = Spec {
+        test: BESIDE,
+        ..Spec::new("tests-beside", 18247)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let run = world.start(&portal, &App::fine("v1 slow")).await;
+    tests_at_work(&world).await;
+    let volumes = volumes(&world).await;
+    let run = ended(&portal, run).await;
+    run.succeeded();
+    let step = run.step(kind::test);
+    let out = run.lines(step, Stream::Out);
+    assert_eq!(out, ["connected", "[REDACTED]"], "{}", run.story());
+    nothing_is_left(&world).await;
+    assert!(!volumes.is_empty(), "the database has a volume");
+    let there = docker(["volume", "ls", "--quiet"]).run().await.unwrap();
+    for volume in volumes {
+        assert!(!there.contains(&volume), "{volume}");
+    }
+    engine.stop().await;
+    world.close().await;
+}
+
+/// The volumes of the world's containers on the builder.
+async fn volumes(world: &World) -> Vec<String> {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let found = on_the_builder(world).await;
+        let format = "--format={{range .Mounts}}{{.Name}} {{end}}";
+        if let Some(db) = found.iter().find(|name| name.ends_with("-db"))
+            && let Ok(names) = docker(["inspect", format, db]).run().await
+            && !names.trim().is_empty()
+        {
+            return names.split_whitespace().map(str::to_owned).collect();
+        }
+        assert!(Instant::now() < limit, "no database: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tests_that_hang_are_stopped_after_their_time_and_the_command_is_named() {
+    let spec = Spec {
+        test: r#"in = "built image"
+run = ["true", "python -u /app/checks.py"]
+timeout = "8s"
+"#,
+        ..Spec::new("tests-hang", 18248)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let hung = world.deploy(&portal, &App::fine("endless")).await;
+    let says = [
+        "the tests took longer than 8.0 s and were stopped",
+        "`python -u /app/checks.py` was still at work",
+        "raise `test.timeout`",
+    ];
+    hung.failed(kind::test, &says);
+    // The line that it was in the middle of.
+    let lines = hung.lines(hung.step(kind::test), Stream::Err);
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("test_it_has_an_end"), "{}", hung.story());
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    nothing_is_left(&world).await;
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_never_becomes_ready_fails_the_tests_with_its_last_words() {
+    let spec = Spec {
+        test: r#"in = "python:3.12-slim"
+run = ["true"]
+[components.web.test.services.db]
+image = "postgres:15"
+env = { POSTGRES_PASSWORD = "postgres" }
+ready = "echo not in a hundred years; exit 3"
+"#,
+        ..Spec::new("tests-wait", 18249)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let failed = world.deploy(&portal, &App::fine("v1")).await;
+    let says = [
+        "service `db` was not ready within 60 s",
+        "not in a hundred years",
+        "it said last: ",
+        "database system is ready to accept connections",
+    ];
+    failed.failed(kind::test, &says);
+    nothing_is_left(&world).await;
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_ends_and_a_command_that_is_killed_are_told_apart_from_failing_tests() {
+    let spec = Spec {
+        test: r#"in = "python:3.12-slim"
+run = ["true"]
+[components.web.test.services.db]
+image = "postgres:15"
+ready = "pg_isready"
+"#,
+        ..Spec::new("tests-end", 18249)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let failed = world.deploy(&portal, &App::fine("v1")).await;
+    let says = ["service `db` ended with status 1", "POSTGRES_PASSWORD"];
+    failed.failed(kind::test, &says);
+    nothing_is_left(&world).await;
+    engine.stop().await;
+    world.close().await;
+
+    let spec = Spec {
+        test: r#"in = "built image"
+run = ["sh -c 'kill -9 $$'"]
+"#,
+        ..Spec::new("tests-end", 18249)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let failed = world.deploy(&portal, &App::fine("v1")).await;
+    failed.failed(kind::test, &["was killed (status 137)", "memory"]);
+    nothing_is_left(&world).await;
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_run_takes_its_tests_from_the_builder() {
+    let spec = Spec {
+        test: BESIDE,
+        ..Spec::new("tests-cancel", 18248)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    // While the database starts, and while a test is at work.
+    for said in ["starting db from postgres:15", "$ python -u checks.py"] {
+        let run = world.start(&portal, &App::fine("v1 endless")).await;
+        let view = portal.run(&lead(), run).await.unwrap();
+        until_said(&portal, run, faults::world::step(&view, kind::test), said).await;
+        portal.cancel(&lead(), origin(), run).await.unwrap();
+        let run = ended(&portal, run).await;
+        assert_eq!(run.state(), RunState::Cancelled, "{}", run.story());
+        nothing_is_left(&world).await;
+    }
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
+    let spec = Spec {
+        test: BESIDE,
+        ..Spec::new("tests-kill", 18247)
+    };
+    let world = World::new(spec).await;
+    world.repository.commit(&App::fine("v1 slow"));
+    let mut orders = Orders {
+        folder: world.folder().to_path_buf(),
+        deploy: Some(world.request()),
+        ..Orders::default()
+    };
+    let mut process = Process::start(PORTAL, &orders);
+    let run = process.says("run").await.expect("the portal takes it");
+    let before = tests_at_work(&world).await;
+    process.kill().await;
+    assert!(before.len() >= 2, "{before:?}");
+    (orders.deploy, orders.run) = (None, Some(run));
+    let mut process = Process::start(PORTAL, &orders);
+    process.says("events").await.expect("the run ends");
+    process.wait().await;
+    let portal = world.portal().await;
+    let run = ended(&portal, RunId(run)).await;
+    run.succeeded();
+    let resumed = run.view.events.iter();
+    assert!(
+        resumed
+            .map(|stored| &stored.event)
+            .any(|event| *event == RunEvent::Resumed),
+        "{}",
+        run.story()
+    );
+    let cleared = "removed what the interrupted tests had left; they start afresh";
+    let lines = run.lines(run.step(kind::test), Stream::Portal);
+    assert!(lines.contains(&cleared), "{}", run.story());
+    assert_eq!(world.serves().await.as_deref(), Some("v1 slow"));
+    nothing_is_left(&world).await;
+    world.close().await;
+}
