@@ -81,8 +81,12 @@ impl Engine {
                 frames.feed(&data);
             }
         }
-        let lines = std::iter::from_fn(|| frames.next(true)).map(|line| line.text);
-        let lines = lines.collect();
+        // Here, unlike in a log, a frame holds whatever was written at once.
+        let mut lines = Vec::new();
+        while let Some(frame) = frames.next(true) {
+            let of_frame = frame.text.split(|byte| *byte == b'\n');
+            lines.extend(of_frame.map(|line| frame.text.slice_ref(line)));
+        }
         let path = format!("/exec/{}/json", encode(&id));
         let until = Instant::now() + QUICK;
         loop {

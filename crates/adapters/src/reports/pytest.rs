@@ -25,7 +25,7 @@ impl Pytest {
                 .iter()
                 .find_map(|word| line.strip_prefix(word))
         {
-            let (name, message) = test.split_once(" - ").unwrap_or((test, ""));
+            let (name, message) = named(test);
             add(&mut self.failures, name, message);
         }
     }
@@ -33,6 +33,19 @@ impl Pytest {
     pub(super) fn report(self) -> Option<TestReport> {
         self.found.then_some(self.report)
     }
+}
+
+/// A test's name and what it said: `tests/a.py::test_x[a - b] - assert 1 == 2`.
+fn named(test: &str) -> (&str, &str) {
+    let Some(dash) = test.find(" - ") else {
+        return (test, "");
+    };
+    let parameters = test[..dash].contains('[') && !test[..dash].ends_with(']');
+    let dash = match test.find("] - ") {
+        Some(end) if parameters => end + 1,
+        _ => dash,
+    };
+    (&test[..dash], &test[dash + 3..])
 }
 
 /// `==== 1 failed, 2 passed, 1 warning in 0.12s ====`, with `-q` without the rules.
@@ -81,7 +94,7 @@ SKIPPED [1] tests/test_a.py:3: not yet
 ====== 2 failed, 4 passed, 1 skipped, 1 xfailed, 3 warnings, 1 error in 1.02s ======
 ";
         let failures = vec![
-            ("tests/test_a.py::test_x[a", "b] - assert 1 == 2"),
+            ("tests/test_a.py::test_x[a - b]", "assert 1 == 2"),
             ("tests/test_a.py::TestY::test_z", ""),
             (
                 "tests/test_b.py",

@@ -60,7 +60,7 @@ async fn a_program_in_a_container_gives_its_status_and_its_words() {
     let engine = lab.engine("prod-backend").await;
     let id = run(&engine, "fl-exec", "exec sleep 600").await;
     let limit = Duration::from_secs(20);
-    let script = "echo one; echo two >&2; printf three; exit 7";
+    let script = "printf 'one\\nand\\n'; echo two >&2; printf three; exit 7";
     let done = engine
         .exec(&id, &["sh", "-c", script], limit)
         .await
@@ -68,7 +68,7 @@ async fn a_program_in_a_container_gives_its_status_and_its_words() {
     assert_eq!(done.code, 7);
     let mut lines = done.lines;
     lines.sort();
-    assert_eq!(lines, ["one", "three", "two"].map(Bytes::from));
+    assert_eq!(lines, ["and", "one", "three", "two"].map(Bytes::from));
 
     let absent = engine.exec(&id, &["no-such-program"], limit).await.unwrap();
     assert!([126, 127].contains(&absent.code), "{absent:?}");

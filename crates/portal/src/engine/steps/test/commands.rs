@@ -117,11 +117,14 @@ impl Reading<'_> {
     /// Stops a command that does not end, so that the line that it was in the middle of comes out, which may name the
     /// test that hangs.
     async fn last_look(&mut self) {
-        let stopped = self.bench.engine.kill(self.container, "SIGKILL").await;
-        if stopped.is_ok() && self.bench.engine.wait(self.container).await.is_ok() {
-            // What is not read by then is not worth holding up the clearing.
-            let _ = timeout(LAST_LOOK, self.read(false)).await;
-        }
+        let looking = async {
+            let engine = &self.bench.engine;
+            engine.kill(self.container, "SIGKILL").await?;
+            engine.wait(self.container).await?;
+            self.read(false).await
+        };
+        // What is not read by then is not worth holding up the clearing.
+        let _ = timeout(LAST_LOOK, looking).await;
     }
 
     async fn read(&mut self, follow: bool) -> Result<(), StepError> {

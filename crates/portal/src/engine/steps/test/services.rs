@@ -133,11 +133,9 @@ async fn unusable(bench: &Bench<'_>, name: &str, id: &str, what: String) -> Step
     for line in &tail {
         bench.work.log.put(Stream::Err, format!("{name}: {line}"));
     }
-    let quoted: Vec<&str> = tail
-        .iter()
-        .skip(tail.len().saturating_sub(QUOTED))
-        .map(|line| line.trim())
-        .collect();
+    let told = tail.iter().map(|line| line.trim());
+    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    let quoted = &told[told.len().saturating_sub(QUOTED)..];
     let said = match quoted.is_empty() {
         true => "it said nothing".to_owned(),
         false => format!("it said last: {}", quoted.join("; ")),
