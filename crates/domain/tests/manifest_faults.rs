@@ -293,7 +293,7 @@ fn tests_that_could_not_be_run_are_refused() {
             "build = {}",
             "build = {}\ntest = { in = \"node:18\", run = [\"x\"], services = { \"my db\" = { image = \"postgres\" } } }",
             &[
-                "9:42: components.web.test.services: `my db` cannot be a host name; use letters, digits, `-`, `_` and `.`",
+                "9:39: components.web.test.services: `my db` cannot be a host name; use letters, digits, `-`, `_` and `.`",
             ],
         ),
     ]);
