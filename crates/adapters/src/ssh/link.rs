@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use russh::{Channel, client::Msg};
+use russh::{Channel, ChannelOpenFailure, client::Msg};
 use tokio::sync::{Mutex, OwnedSemaphorePermit};
 
 use super::{
@@ -20,6 +20,11 @@ use crate::docker::Lane;
 /// First pause after a failed attempt; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How often a refused session is asked for again, and the pause before each. sshd takes what arrives together in one
+/// go and counts the sessions that closed only after it, so commands that follow others closely can meet its limit.
+const SESSION_TRIES: u32 = 20;
+const SESSION_PAUSE: Duration = Duration::from_millis(25);
 
 /// A host's two lanes.
 pub(super) struct Link {
@@ -109,10 +114,17 @@ impl Link {
         open: Open<'_>,
     ) -> Result<(Channel<Msg>, Option<OwnedSemaphorePermit>), SshError> {
         let mut fresh = false;
+        let mut tries = 0;
         loop {
             let connection = self.connection(lane).await?;
             match connection.channel(open).await {
                 Ok(channel) => return Ok(channel),
+                Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))
+                    if matches!(open, Open::Session) && tries < SESSION_TRIES =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(SESSION_PAUSE).await;
+                }
                 Err(russh::Error::ChannelOpenFailure(failure)) => {
                     return Err(SshError::Refused {
                         host: self.name.clone(),

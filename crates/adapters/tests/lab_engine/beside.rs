@@ -121,7 +121,7 @@ async fn files_go_into_a_container_before_it_runs_and_come_out_after() {
     let one = engine.files(&id, "/fairlead/command", most).await.unwrap();
     assert_eq!(one, Some(vec![file("command", "npm ci\n")]));
     assert_eq!(engine.files(&id, "/none", most).await.unwrap(), None);
-    let error = engine.files(&id, "/bin", most).await.unwrap_err();
+    let error = engine.files(&id, "/usr/bin", most).await.unwrap_err();
     assert!(error.to_string().contains("larger than"), "{error:?}");
 
     let broken = stream::iter([Err(std::io::Error::other("`git archive` failed"))]);
