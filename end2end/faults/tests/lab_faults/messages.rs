@@ -15,7 +15,7 @@ async fn message(portal: &Portal, run: RunId, channel: Channel) -> MessageRow {
     of_channel.next().expect("there is a message")
 }
 
-/// Waits until a message was tried so often and has arrived.
+/// Waits until a message was tried so often and has arrived, at the last try and at none before.
 async fn arrived(portal: &Portal, run: RunId, channel: Channel, tries: usize) {
     let limit = Instant::now() + Duration::from_secs(120);
     loop {
@@ -32,7 +32,7 @@ async fn arrived(portal: &Portal, run: RunId, channel: Channel, tries: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slack_that_fails_limits_or_hangs_is_told_once_all_the_same() {
+async fn a_slack_that_fails_or_limits_is_told_once_all_the_same() {
     let receiver = Receiver::start(&[]).await;
     let spec = Spec {
         receiver: Some(receiver.address),
@@ -45,7 +45,6 @@ async fn a_slack_that_fails_limits_or_hangs_is_told_once_all_the_same() {
     for (order, tries) in [
         ("next=500&times=2", 3),
         ("next=429&retry_after=2", 2),
-        ("next=hang", 2),
         ("next=500&times=4", 5),
     ] {
         world.slack_fails(order).await;
@@ -71,6 +70,31 @@ async fn a_slack_that_fails_limits_or_hangs_is_told_once_all_the_same() {
             );
         }
     }
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slack_that_does_not_answer_is_told_again_only_when_a_lead_asks() {
+    let world = World::new(Spec::new("slack-hangs", 18260)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.slack_fails("next=hang").await;
+    let run = world.deploy(&portal, &App::fine("v1")).await;
+    run.succeeded();
+    let id = run.view.row.id;
+    let row = message(&portal, id, Channel::Slack).await;
+    assert_eq!(row.state, MessageState::Failed, "{row:#?}");
+    let [tried] = &row.tries[..] else {
+        panic!("one try: {row:#?}");
+    };
+    assert!(tried.answer.contains("is not known"), "{row:#?}");
+    portal
+        .send_again(&lead(), origin(), id, Channel::Slack)
+        .await
+        .unwrap();
+    arrived(&portal, id, Channel::Slack, 2).await;
+    assert_eq!(world.told_of(id.0).await, 1, "{}", run.story());
     engine.stop().await;
     world.close().await;
 }

@@ -290,7 +290,7 @@ ready = "pg_isready"
     let failed = world.deploy(&portal, &App::fine("v1")).await;
     let says = [
         "service `db` ended with status 1 before it was ready",
-        "auth-trust",
+        "POSTGRES_PASSWORD is not set",
     ];
     failed.failed(kind::test, &says);
     nothing_is_left(&world).await;

@@ -154,8 +154,8 @@ async fn tell_slack(work: &Work, url: &Value, notice: &Notice<'_>) -> Told {
     let unknown = matches!(&sent, Err(SlackError::Unanswered { .. }));
     match &sent {
         Ok(()) => store.outbox_done(&key).await?,
-        // It may have arrived, and is not sent twice.
-        Err(_) if unknown => {}
+        // It may have arrived, and is sent again only when somebody asks for that.
+        Err(_) if unknown => store.message_failed(&key, None).await?,
         // Slack said no, or was not there: nothing was told, so the next try may.
         Err(_) => store.outbox_return(&key).await?,
     }
