@@ -11,13 +11,12 @@ use std::{
 };
 
 /// The first commits. Author and time are fixed, so their hashes only depend on the sample's content.
-const COMMITS: [Commit; 3] = [
+const COMMITS: [Commit; 4] = [
     Commit {
         paths: &[
             ".gitignore",
             ".gitattributes",
             ".dockerignore",
-            "README.md",
             "backend",
         ],
         author: "Devon Castillo <dev@meatscentral.example>",
@@ -31,10 +30,16 @@ const COMMITS: [Commit; 3] = [
         message: "Add the web frontend\n\nIt reads its API address when it starts, so one image serves every environment.",
     },
     Commit {
-        paths: &["."],
+        paths: &[".github"],
         author: "Devon Castillo <dev@meatscentral.example>",
         time: "2026-11-05T11:02:00+00:00",
         message: "Deploy development from GitHub Actions",
+    },
+    Commit {
+        paths: &["."],
+        author: "Lena Brandt <lena@meatscentral.example>",
+        time: "2026-11-06T08:31:00+00:00",
+        message: "Say how to run, test and build it",
     },
 ];
 
