@@ -13,12 +13,7 @@ use std::{
 /// The first commits. Author and time are fixed, so their hashes only depend on the sample's content.
 const COMMITS: [Commit; 4] = [
     Commit {
-        paths: &[
-            ".gitignore",
-            ".gitattributes",
-            ".dockerignore",
-            "backend",
-        ],
+        paths: &[".gitignore", ".gitattributes", ".dockerignore", "backend"],
         author: "Devon Castillo <dev@meatscentral.example>",
         time: "2026-11-02T09:14:00+00:00",
         message: "Add the orders API\n\nTenants share the schema; every query is filtered by the request's tenant.",

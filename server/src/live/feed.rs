@@ -25,6 +25,7 @@ const FRAME_BYTES: usize = 256 * 1024;
 /// Without a ring, a page holds for this long.
 const SLOT: Duration = Duration::from_millis(500);
 /// Viewers at the end of a log get its news in this rhythm: fewer, larger frames, well within the blink of an eye.
+/// All of them in the same moments, after which they stand at the same place and share the next read.
 const PACE: Duration = Duration::from_millis(30);
 
 /// The feeds of the runs that are watched.
@@ -65,8 +66,6 @@ pub(super) struct Feed {
     pages: Mutex<Pages>,
     /// Whether the run has ended, once that is known.
     over: OnceCell<AtomicBool>,
-    /// When a page at the end of the log may be read next.
-    due: Mutex<Instant>,
 }
 
 /// A [`Cursor`] as a key: the event, the step and its line.
@@ -80,13 +79,11 @@ struct Pages {
 
 impl Feed {
     fn new(run: RunId) -> Self {
-        let now = Instant::now();
         Self {
             run,
-            started: now,
+            started: Instant::now(),
             pages: Mutex::default(),
             over: OnceCell::new(),
-            due: Mutex::new(now),
         }
     }
 
@@ -119,19 +116,17 @@ impl Feed {
         };
         let read = async {
             if !at_once {
-                tokio::time::sleep_until(self.next_turn().into()).await;
+                tokio::time::sleep_until(self.next_turn(Instant::now()).into()).await;
             }
             self.read(portal, cursor).await.map(Arc::new)
         };
         cell.get_or_try_init(|| read).await.cloned()
     }
 
-    /// When the next read at the end of the log may begin; takes that turn.
-    fn next_turn(&self) -> Instant {
-        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let turn = (*due).max(Instant::now());
-        *due = turn + PACE;
-        turn
+    /// When the next read at the end of the log may begin.
+    fn next_turn(&self, now: Instant) -> Instant {
+        let turns = (now - self.started).as_millis() / PACE.as_millis() + 1;
+        self.started + PACE * u32::try_from(turns).unwrap_or(u32::MAX)
     }
 
     async fn read(&self, portal: &Portal, cursor: Cursor) -> Result<Page, Error> {
@@ -247,6 +242,15 @@ mod tests {
             }
         }
         assert_eq!(numbers, (1..=7).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn viewers_at_the_end_of_a_log_read_in_the_same_moments() {
+        let feed = Feed::new(RunId(1));
+        let turn = |ms| feed.next_turn(feed.started + Duration::from_millis(ms));
+        assert_eq!(turn(1), turn(29));
+        assert_eq!(turn(30), turn(1) + PACE);
+        assert_eq!(turn(31), turn(30));
     }
 
     #[test]
