@@ -10,8 +10,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The first commits. Author and time are fixed, so their hashes only depend on the sample's content.
-const COMMITS: [Commit; 3] = [
+/// The first commits. Author and time are fixed, so their hashes only depend on the sample's content. Each can be deployed
+/// from the third on, which is where `uat` and `main` stand.
+const COMMITS: [Commit; 4] = [
     Commit {
         paths: &[
             ".gitignore",
@@ -19,6 +20,7 @@ const COMMITS: [Commit; 3] = [
             ".dockerignore",
             "README.md",
             "backend",
+            ":(exclude)backend/apps/orders/admin.py",
         ],
         author: "Devon Castillo <dev@meatscentral.example>",
         time: "2026-11-02T09:14:00+00:00",
@@ -31,10 +33,16 @@ const COMMITS: [Commit; 3] = [
         message: "Add the web frontend\n\nIt reads its API address when it starts, so one image serves every environment.",
     },
     Commit {
-        paths: &["."],
+        paths: &[".github"],
         author: "Devon Castillo <dev@meatscentral.example>",
         time: "2026-11-05T11:02:00+00:00",
         message: "Deploy development from GitHub Actions",
+    },
+    Commit {
+        paths: &["."],
+        author: "Lena Brandt <lena@meatscentral.example>",
+        time: "2026-11-06T08:31:00+00:00",
+        message: "Show orders in the admin",
     },
 ];
 
@@ -187,7 +195,7 @@ mod tests {
         for path in [".gitignore", ".gitattributes", ".dockerignore", "README.md"] {
             write(&folder, path, "");
         }
-        for path in ["backend/app", "frontend/app", "rest"] {
+        for path in ["backend/app", "frontend/app", ".github/workflow", "rest"] {
             write(&folder, path, "one");
         }
         assert_eq!(ensure(&folder).await.unwrap(), Done::Made);
