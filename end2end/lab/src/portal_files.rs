@@ -116,11 +116,20 @@ name = "projectmeats"
 title = "ProjectMeats"
 repository = "{repository}"
 
-{registries}[components.backend]
+{registries}[lint]
+workflows = ".github/workflows/"
+
+[components.backend]
 image = "projectmeats-backend"
 build = {{ context = ".", dockerfile = "backend/dockerfile" }}
 container = {{ name = "pm-backend", ports = ["8000:8000"], restart = "unless-stopped", env_file = "/home/django/ProjectMeats/backend/.env", volumes = ["/home/django/ProjectMeats/media:/app/media", "/home/django/ProjectMeats/staticfiles:/app/staticfiles"] }}
 health = {{ url = "http://localhost:8000/api/v1/health/", attempts = 20, every = "5s" }}
+
+[components.backend.test]
+in = "built image"
+run = ["python manage.py test apps/ --verbosity=2"]
+env = {{ DATABASE_URL = "postgresql://postgres:postgres@db:5432/postgres" }}
+services.db = {{ image = "postgres:15", env = {{ POSTGRES_PASSWORD = "postgres" }}, ready = "pg_isready -U postgres" }}
 
 [components.backend.migrate]
 on = "host"
@@ -139,8 +148,16 @@ files = [{{ path = "/opt/pm/frontend/env/env-config.js", template = "env-config.
 proxy = {{ kind = "nginx", path = "/etc/nginx/conf.d/pm-frontend.conf", template = "pm-frontend.conf", health = "http://localhost:80/" }}
 health = {{ url = "http://localhost:8080/", attempts = 20, every = "5s" }}
 
+[components.frontend.test]
+in = "node:18-alpine"
+dir = "frontend"
+run = ["npm ci", "npm run test:ci", "npm run type-check"]
+
 [notify]
 slack = "secret:SLACK_WEBHOOK_URL"
+
+[on_push]
+ignore = ["**.md", "docs/**", "archived/**"]
 "#,
         repository = lab.repository.full_name,
     );
