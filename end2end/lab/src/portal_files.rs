@@ -137,7 +137,13 @@ dir = "/home/django/ProjectMeats/backend"
 before = "git fetch --quiet origin && git checkout --quiet --detach $FAIRLEAD_COMMIT && source ../venv/bin/activate"
 run = "python manage.py migrate --fake-initial --noinput"
 plan = "python manage.py migrate --plan"
-head = "python manage.py showmigrations --plan | awk '$1 == \"[X]\" {{ name = $2 }} END {{ print name }}'"
+head = '''
+python manage.py shell -v 0 -c "
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+done = MigrationRecorder(connection).applied_migrations().values()
+print(*[f'{{one.app}}.{{one.name}}' for one in sorted(done, key=lambda one: one.id)][-1:])
+"'''
 
 [components.frontend]
 after = ["backend"]
