@@ -33,6 +33,7 @@ pub fn RunHead(
     } = view;
     let (id, environment) = (row.id, row.environment.to_string());
     let board = format!("/?project={}", row.project);
+    let release = format!("/releases/{}/{}", row.project, row.commit.sha);
     let waiting = move || {
         watched
             .view
@@ -72,6 +73,7 @@ pub fn RunHead(
                 <div><dt>"Where"</dt><dd><a href=board>{row.project.to_string()}</a> " " <strong>{environment.clone()}</strong></dd></div>
                 <div><dt>"Who"</dt><dd>{row.by.to_string()} ", " <When at=row.requested/> {retry_of}</dd></div>
                 <div><dt>"Time"</dt><dd>{took} {usual}</dd></div>
+                <div><dt>"Release"</dt><dd><a href=release>"Images, tests and places"</a></dd></div>
             </dl>
             {move || waiting().map(|why| view! { <p class="notice">{Icon::Clock.draw()} {why}</p> })}
             {move || stopped_by().map(|who| view! { <p class="notice">{Icon::Stop.draw()} {who}</p> })}

@@ -129,11 +129,7 @@ health = {{ url = "http://localhost:8000/api/v1/health/", attempts = 20, every =
 in = "built image"
 run = ["python manage.py test apps/ --verbosity=2"]
 env = {{ DATABASE_URL = "postgresql://postgres:postgres@db:5432/postgres" }}
-
-[components.backend.test.services.db]
-image = "postgres:15"
-env = {{ POSTGRES_PASSWORD = "postgres" }}
-ready = "pg_isready -U postgres"
+services.db = {{ image = "postgres:15", env = {{ POSTGRES_PASSWORD = "postgres" }}, ready = "pg_isready -U postgres" }}
 
 [components.backend.migrate]
 on = "host"
@@ -141,7 +137,13 @@ dir = "/home/django/ProjectMeats/backend"
 before = "git fetch --quiet origin && git checkout --quiet --detach $FAIRLEAD_COMMIT && source ../venv/bin/activate"
 run = "python manage.py migrate --fake-initial --noinput"
 plan = "python manage.py migrate --plan"
-head = "python manage.py showmigrations --plan | awk '$1 == \"[X]\" {{ name = $2 }} END {{ print name }}'"
+head = '''
+python manage.py shell -v 0 -c "
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+done = MigrationRecorder(connection).applied_migrations().values()
+print(*[f'{{one.app}}.{{one.name}}' for one in sorted(done, key=lambda one: one.id)][-1:])
+"'''
 
 [components.frontend]
 after = ["backend"]
@@ -159,6 +161,9 @@ run = ["npm ci", "npm run test:ci", "npm run type-check"]
 
 [notify]
 slack = "secret:SLACK_WEBHOOK_URL"
+
+[on_push]
+ignore = ["**.md", "docs/**", "archived/**"]
 "#,
         repository = lab.repository.full_name,
     );

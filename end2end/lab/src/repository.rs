@@ -10,10 +10,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The first commits. Author and time are fixed, so their hashes only depend on the sample's content.
+/// The first commits. Author and time are fixed, so their hashes only depend on the sample's content. Each can be deployed
+/// from the third on, which is where `uat` and `main` stand.
 const COMMITS: [Commit; 4] = [
     Commit {
-        paths: &[".gitignore", ".gitattributes", ".dockerignore", "backend"],
+        paths: &[
+            ".gitignore",
+            ".gitattributes",
+            ".dockerignore",
+            "README.md",
+            "backend",
+            ":(exclude)backend/apps/orders/admin.py",
+        ],
         author: "Devon Castillo <dev@meatscentral.example>",
         time: "2026-11-02T09:14:00+00:00",
         message: "Add the orders API\n\nTenants share the schema; every query is filtered by the request's tenant.",
@@ -34,7 +42,7 @@ const COMMITS: [Commit; 4] = [
         paths: &["."],
         author: "Lena Brandt <lena@meatscentral.example>",
         time: "2026-11-06T08:31:00+00:00",
-        message: "Say how to run, test and build it",
+        message: "Show orders in the admin",
     },
 ];
 
@@ -187,7 +195,7 @@ mod tests {
         for path in [".gitignore", ".gitattributes", ".dockerignore", "README.md"] {
             write(&folder, path, "");
         }
-        for path in ["backend/app", "frontend/app", "rest"] {
+        for path in ["backend/app", "frontend/app", ".github/workflow", "rest"] {
             write(&folder, path, "one");
         }
         assert_eq!(ensure(&folder).await.unwrap(), Done::Made);

@@ -166,8 +166,7 @@ pub fn Tabs(
             })
         };
         // The reader stays where the tabs are.
-        let stay = leptos::attr::custom::custom_attribute("noscroll", "");
-        view! { <a {..stay} href=href aria-current=current>{tab.title()} {count}</a> }
+        view! { <a data-noscroll="true" href=href aria-current=current>{tab.title()} " " {count}</a> }
     };
     view! { <nav class="tabs" aria-label="About this run">{Tab::ALL.map(tab).collect_view()}</nav> }
 }

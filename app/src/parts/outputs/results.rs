@@ -1,6 +1,7 @@
 //! How tests went: counts, and those that failed by name.
-use domain::StepId;
 use domain::report::{Content, FailedTest, TestReport};
+use domain::step::{Outcome, StepKind};
+use domain::{RunId, StepId};
 use leptos::prelude::*;
 
 use super::Outputs;
@@ -25,7 +26,8 @@ pub fn Results(
                 _ => None,
             })
             .collect();
-        if reports.is_empty() {
+        let passed_before = passed_before(watched);
+        if reports.is_empty() && passed_before.is_empty() {
             return view! {
                 <Empty title="No test result">
                     <p>"A step that runs tests leaves its counts here. None has run, or their output tells no numbers: the log has it."</p>
@@ -37,7 +39,37 @@ pub fn Results(
             let title = watched.with(|run| run.plan.step(step).map(|step| step.step.title()));
             card(watched, step, title.unwrap_or_default(), report)
         });
-        view! { <div class="outputs">{cards.collect_view()}</div> }.into_any()
+        let before = passed_before.into_iter().map(card_of_before);
+        view! { <div class="outputs">{cards.collect_view()} {before.collect_view()}</div> }
+            .into_any()
+    }
+}
+
+/// The steps that had nothing to do, because their tests passed on the same source, each with the run that ran them.
+fn passed_before(watched: Watched) -> Vec<(String, RunId)> {
+    watched.with(|run| {
+        let steps = run.plan.steps.iter();
+        steps
+            .filter_map(|planned| match (&planned.step, run.outcome(planned.id)) {
+                (
+                    StepKind::Test {
+                        passed: Some(before),
+                        ..
+                    },
+                    Some(Outcome::Nothing { .. }),
+                ) => Some((planned.step.title(), *before)),
+                _ => None,
+            })
+            .collect()
+    })
+}
+
+fn card_of_before((title, run): (String, RunId)) -> impl IntoView {
+    view! {
+        <section class="card">
+            <h2>{title}</h2>
+            <p class="muted">"Passed on the same source in run " <a href=format!("/runs/{run}?tab=tests")>"#" {run.to_string()}</a></p>
+        </section>
     }
 }
 
@@ -74,12 +106,13 @@ fn card(watched: Watched, step: StepId, title: String, report: TestReport) -> im
 
 fn failure(test: FailedTest) -> impl IntoView {
     let FailedTest { name, message } = test;
+    let said = format!("What {name} said");
     view! {
         <li class="finding">
             <span class="tone-icon tone-bad">{Icon::Cross.draw()} <span class="sr-only">"failed"</span></span>
             <div>
                 <p class="mono finding-message">{name}</p>
-                {(!message.is_empty()).then(|| view! { <pre class="output-text">{message}</pre> })}
+                {(!message.is_empty()).then(|| view! { <pre class="output-text" tabindex="0" aria-label=said>{message}</pre> })}
             </div>
         </li>
     }

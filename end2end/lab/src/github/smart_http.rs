@@ -117,10 +117,12 @@ async fn run(
     pushes: bool,
     request: Request,
 ) -> std::io::Result<Response> {
-    let (mut turn, mut before) = (None, Vec::new());
+    let (mut turn, mut before, mut hooks) = (None, Vec::new(), Vec::new());
     if pushes {
         turn = Some(hub.turn_to_push(repository.full_name()).await);
         before = repository.refs().await.map_err(std::io::Error::other)?;
+        // Chosen here: one that is switched on when the pusher is done hears nothing of this push.
+        hooks = hub.hooks_for("push", repository.full_name()).await;
     }
     let mut child = command(&hub, &caller, &repository, &request).spawn()?;
     if let Some(mut input) = child.stdin.take() {
@@ -142,7 +144,7 @@ async fn run(
     tokio::spawn(async move {
         finish(child).await;
         if pushes {
-            webhooks::after_push(hub, caller, repository, before).await;
+            webhooks::after_push(hub, caller, repository, before, hooks).await;
         }
         drop(turn);
     });

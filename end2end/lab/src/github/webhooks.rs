@@ -120,17 +120,20 @@ pub(super) fn now() -> String {
         .unwrap_or_default()
 }
 
-/// Tells the hooks what a push changed, one event for each branch and tag. The deliveries themselves go on after this returns.
+/// Tells the hooks what a push changed, one event for each branch and tag, one after the other. The deliveries themselves go on after this returns.
 pub(super) async fn after_push(
     hub: Arc<Hub>,
     caller: Caller,
     repository: Repository,
     before: Vec<Ref>,
+    hooks: Vec<Hook>,
 ) {
     match payloads(&hub, &caller, &repository, &before).await {
         Ok(payloads) => drop(tokio::spawn(async move {
             for payload in payloads {
-                hub.tell("push", repository.full_name(), payload).await;
+                for hook in &hooks {
+                    hub.deliver(hook, "push", payload.clone()).await;
+                }
             }
         })),
         Err(error) => {
@@ -301,19 +304,11 @@ async fn commit_of_push(
 }
 
 impl Hub {
-    /// Delivers an event to all hooks that want it, one after the other.
-    async fn tell(&self, event: &str, repository: &str, payload: Value) {
-        let hooks: Vec<Hook> = self
-            .hooks
-            .lock()
-            .await
-            .iter()
-            .filter(|hook| hook.wants(event, repository))
-            .cloned()
-            .collect();
-        for hook in hooks {
-            self.deliver(&hook, event, payload.clone()).await;
-        }
+    /// The hooks that want an event now.
+    pub(super) async fn hooks_for(&self, event: &str, repository: &str) -> Vec<Hook> {
+        let hooks = self.hooks.lock().await;
+        let wanting = hooks.iter().filter(|hook| hook.wants(event, repository));
+        wanting.cloned().collect()
     }
 
     /// Delivers one event to one hook and keeps how it went.

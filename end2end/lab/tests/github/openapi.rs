@@ -109,6 +109,19 @@ async fn every_answer_is_as_github_describes_it() {
         .await,
     );
 
+    let org_hooks = "/orgs/meats-central/hooks";
+    answers.push(recorded("GET /orgs/{org}/hooks", github.get(org_hooks, &lena)).await);
+    let first = format!("{org_hooks}/1");
+    answers.push(recorded("GET /orgs/{org}/hooks/{hook_id}", github.get(&first, &lena)).await);
+    let switch = github
+        .client
+        .patch(format!("{}/api/v3{first}", github.url))
+        .bearer_auth(&lena);
+    for wanted in [json!({"active": true}), json!({})] {
+        let switch = switch.try_clone().unwrap().json(&wanted);
+        answers.push(recorded("PATCH /orgs/{org}/hooks/{hook_id}", switch).await);
+    }
+
     github.clone("work", &lena).await;
     github
         .git_ok(

@@ -285,6 +285,39 @@ async fn an_administrator_makes_a_hook_which_is_pinged_and_then_told() {
 }
 
 #[tokio::test]
+async fn the_hook_of_the_organisation_hears_nothing_of_what_happens_while_it_is_off() {
+    let (url, mut received) = receiver().await;
+    let github = GitHub::with_hook(Some(&url)).await;
+    let (ada, dev) = (github.token("ada").await, github.token("dev").await);
+    let hooks = github.read("/orgs/meats-central/hooks", &ada).await;
+    assert_eq!(hooks[0]["active"], true);
+    let switch = |token: &str, active: bool| {
+        github
+            .client
+            .patch(hooks[0]["url"].as_str().unwrap())
+            .bearer_auth(token)
+            .json(&json!({"active": active}))
+            .send()
+    };
+    assert_eq!(refusal(switch(&dev, false).await.unwrap()).await.0, 404);
+    github.clone("work", &dev).await;
+    for (active, reference) in [(false, "one"), (true, "two")] {
+        let answer = switch(&ada, active).await.unwrap();
+        assert_eq!(
+            answer.json::<Value>().await.unwrap()["active"],
+            json!(active)
+        );
+        let reference = format!("main:refs/heads/{reference}");
+        github
+            .git_ok("work", &dev, &["push", "-q", "origin", &reference])
+            .await;
+    }
+    let push: Value = serde_json::from_slice(&received.recv().await.unwrap().1).unwrap();
+    assert_eq!(push["ref"], "refs/heads/two");
+    assert_eq!(github.deliveries(1).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_not_there_is_noted() {
     let github = GitHub::with_hook(Some("http://127.0.0.1:1/hook")).await;
     let dev = github.token("dev").await;

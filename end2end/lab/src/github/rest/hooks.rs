@@ -1,4 +1,5 @@
-//! Hooks of a repository: made, listed and removed by those who administer it.
+//! Hooks of a repository: made, listed and removed by those who administer it. Those of an organisation, which are told
+//! of all its repositories, come from the configuration: they are listed, and switched off and on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,6 +26,8 @@ pub(super) fn routes() -> Router<Arc<Hub>> {
     Router::new()
         .route("/repos/{owner}/{name}/hooks", get(list).post(create))
         .route("/repos/{owner}/{name}/hooks/{id}", get(one).delete(remove))
+        .route("/orgs/{org}/hooks", get(list_of_org))
+        .route("/orgs/{org}/hooks/{id}", get(one_of_org).patch(switch))
 }
 
 type Hubs = State<Arc<Hub>>;
@@ -46,6 +49,13 @@ struct WantedConfig {
     #[serde(default)]
     content_type: ContentType,
     secret: Option<SecretString>,
+}
+
+/// GitHub changes the address, the secret and the events in the same way; nobody here needs that.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Switched {
+    active: bool,
 }
 
 fn only_kind() -> String {
@@ -74,18 +84,31 @@ impl Hub {
         }
     }
 
+    /// Whether the caller may see an organisation's hooks; GitHub denies their existence to others.
+    fn administers(&self, caller: &Option<Caller>, org: &str) -> Result<(), Refused> {
+        let caller = caller.as_ref();
+        match caller.and_then(|caller| self.permission(caller, org)) {
+            Some(Permission::Admin) => Ok(()),
+            _ => Err(Refused::not_found()),
+        }
+    }
+
     fn hook_json(&self, full_name: &str, hook: &Hook) -> Value {
         let url = format!("{}/api/v3/repos/{full_name}/hooks/{}", self.url, hook.id);
-        let mut config =
-            json!({"url": hook.url, "content_type": hook.content_type, "insecure_ssl": "0"});
-        if hook.secret.is_some() {
-            config["secret"] = json!("********");
-        }
         json!({
-            "type": "Repository", "id": hook.id, "name": "web", "active": hook.active, "events": hook.events, "config": config,
+            "type": "Repository", "id": hook.id, "name": "web", "active": hook.active, "events": hook.events, "config": hook.config_json(),
             "created_at": hook.created_at, "updated_at": hook.created_at, "url": url, "test_url": format!("{url}/test"),
             "ping_url": format!("{url}/pings"), "deliveries_url": format!("{url}/deliveries"),
             "last_response": {"code": null, "status": "unused", "message": null},
+        })
+    }
+
+    fn org_hook_json(&self, org: &str, hook: &Hook) -> Value {
+        let url = format!("{}/api/v3/orgs/{org}/hooks/{}", self.url, hook.id);
+        json!({
+            "type": "Organization", "id": hook.id, "name": "web", "active": hook.active, "events": hook.events, "config": hook.config_json(),
+            "created_at": hook.created_at, "updated_at": hook.created_at, "url": url,
+            "ping_url": format!("{url}/pings"), "deliveries_url": format!("{url}/deliveries"),
         })
     }
 }
@@ -196,8 +219,69 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn list_of_org(
+    State(hub): Hubs,
+    Extension(caller): Whoever,
+    Path(org): Path<String>,
+) -> Result<Json<Vec<Value>>, Refused> {
+    hub.administers(&caller, &org)?;
+    let hooks = hub.hooks.lock().await;
+    Ok(Json(
+        hooks
+            .iter()
+            .filter(|hook| hook.repository.is_none())
+            .map(|hook| hub.org_hook_json(&org, hook))
+            .collect(),
+    ))
+}
+
+async fn one_of_org(
+    State(hub): Hubs,
+    Extension(caller): Whoever,
+    Path((org, id)): Path<(String, u32)>,
+) -> Result<Json<Value>, Refused> {
+    hub.administers(&caller, &org)?;
+    let hooks = hub.hooks.lock().await;
+    let hook = hooks
+        .iter()
+        .find(|hook| hook.is_of_org(id))
+        .ok_or_else(Refused::not_found)?;
+    Ok(Json(hub.org_hook_json(&org, hook)))
+}
+
+/// A hook that is off is told nothing; what happens meanwhile it never hears of.
+async fn switch(
+    State(hub): Hubs,
+    Extension(caller): Whoever,
+    Path((org, id)): Path<(String, u32)>,
+    body: Result<Json<Switched>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, Refused> {
+    hub.administers(&caller, &org)?;
+    let Json(wanted) = body.map_err(|error| Refused::invalid("Hook", &error.body_text()))?;
+    let mut hooks = hub.hooks.lock().await;
+    let hook = hooks
+        .iter_mut()
+        .find(|hook| hook.is_of_org(id))
+        .ok_or_else(Refused::not_found)?;
+    hook.active = wanted.active;
+    Ok(Json(hub.org_hook_json(&org, hook)))
+}
+
 impl Hook {
     fn is(&self, repository: &Repository, id: u32) -> bool {
         self.id == id && self.repository.as_deref() == Some(repository.full_name())
+    }
+
+    fn is_of_org(&self, id: u32) -> bool {
+        self.id == id && self.repository.is_none()
+    }
+
+    fn config_json(&self) -> Value {
+        let mut config =
+            json!({"url": self.url, "content_type": self.content_type, "insecure_ssl": "0"});
+        if self.secret.is_some() {
+            config["secret"] = json!("********");
+        }
+        config
     }
 }
