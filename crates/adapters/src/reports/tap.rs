@@ -58,8 +58,8 @@ impl Tap {
             .rsplit_once(" # ")
             .or(rest.strip_prefix("# ").map(|end| ("", end)));
         let directive = split.filter(|(_, end)| {
-            let end = end.to_ascii_uppercase();
-            end.starts_with("SKIP") || end.starts_with("TODO")
+            let end = end.to_ascii_lowercase();
+            end.starts_with("skip") || end.starts_with("todo")
         });
         let name = directive.map_or(rest, |(name, _)| name);
         // One that is still to be made may fail.
@@ -149,7 +149,7 @@ not ok 2 - two # is not a directive
   severity: fail
   ...
 ok 3 # SKIP no database
-not ok 4 - four # TODO later
+not ok 4 - four # todo later
 not ok 5
 ";
         let failures = vec![("two # is not a directive", "got 1"), ("", "")];

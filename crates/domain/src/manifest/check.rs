@@ -67,10 +67,10 @@ impl Checks<'_> {
                 "add a `[[registries]]` table with `name` and `prefix`",
             );
         }
-        if let Some(notify) = &self.manifest.notify {
-            if let Some(slack) = &notify.slack {
-                self.referred("notify.slack", slack);
-            }
+        if let Some(notify) = &self.manifest.notify
+            && let Some(slack) = &notify.slack
+        {
+            self.referred("notify.slack", slack);
         }
         if let Some(lint) = &self.manifest.lint {
             self.inside("lint.workflows", &lint.workflows.clone());

@@ -124,7 +124,7 @@ async fn put_back(run: &Ended, droplet: &Droplet, name: &str) {
 
 /// The sample as the lab made it. Whatever was pushed to its branch since then may be broken on purpose.
 fn first_release(lab: &Path) -> Sha {
-    let title = "--grep=^Say how to run, test and build it$";
+    let title = "--grep=^Deploy development from GitHub Actions$";
     let output = std::process::Command::new("git")
         .arg("--git-dir")
         .arg(lab.join("git/meats-central/projectmeats-sample.git"))
