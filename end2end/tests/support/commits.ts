@@ -34,10 +34,9 @@ export function noisy(clone: Clone, title: string): Commit {
   });
 }
 
-/** The app ends as soon as it starts. */
+/** The app ends as soon as it starts. Its tests pass and its database can be migrated, which need no web server. */
 export function broken(clone: Clone, title: string): Commit {
   return clone.push(title, {
-    'backend/projectmeats/settings/production.py': (before) =>
-      `raise RuntimeError("the settings are broken on purpose, ${stamp()}")\n${before}`,
+    'backend/gunicorn.conf.py': (before) => `raise RuntimeError("the settings are broken on purpose, ${stamp()}")\n${before}`,
   });
 }
