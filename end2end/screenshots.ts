@@ -27,10 +27,12 @@ async function shoot(page: Page, name: string, fullPage = true) {
   await page.setViewportSize({ width: looks[0].width, height: looks[0].height });
 }
 
-/** The newest run in a state, where there is one. */
-async function runIn(page: Page, wanted: string): Promise<string | undefined> {
-  const answer = await page.request.get(`/runs?state=${wanted}`);
-  return /href="(\/runs\/\d+)"/.exec(await answer.text())?.[1];
+/** The newest run in a state, where there is one; of a commit with this title where one is given. */
+async function runIn(page: Page, wanted: string, title = ''): Promise<string | undefined> {
+  const answer = await page.request.get(`/api/v1/runs?state=${wanted}&limit=200`);
+  const { runs } = await answer.json();
+  const found = runs.find(({ commit }: { commit: { title: string } }) => commit.title.includes(title));
+  return found && `/runs/${found.id}`;
 }
 
 test('pages without a run', async ({ page, as }) => {
@@ -62,6 +64,48 @@ test('runs that have ended', async ({ as }) => {
     if (!run) continue;
     await open(page, run);
     await shoot(page, `run-${wanted}`);
+  }
+});
+
+test('what runs left, and the release', async ({ as }) => {
+  const page = await as('lena');
+  const tabs: [string, string, string][] = [
+    ['annotations', 'failed', 'Report every night'],
+    ['annotations', 'succeeded', ''],
+    ['tests', 'failed', 'Count wrongly'],
+    ['tests', 'succeeded', 'Tell what an order is'],
+    ['artifacts', 'succeeded', 'Tell what an order is'],
+    ['timeline', 'succeeded', 'Tell what an order is'],
+    ['timeline', 'superseded', ''],
+  ];
+  for (const [tab, wanted, title] of tabs) {
+    const run = await runIn(page, wanted, title);
+    if (!run) continue;
+    await open(page, `${run}?tab=${tab}`);
+    await page.locator('details.output').evaluateAll((all: HTMLDetailsElement[]) => all.forEach((one) => (one.open = true)));
+    await shoot(page, `run-${tab}-${wanted}`);
+  }
+  const lint = await runIn(page, 'failed', 'Report every night');
+  if (lint) {
+    await open(page, lint);
+    await shoot(page, 'run-failed-lint');
+  }
+  for (const title of ['Tell what an order is', 'Count wrongly']) {
+    const run = await runIn(page, 'succeeded', title);
+    if (!run) continue;
+    await open(page, run);
+    await shoot(page, title === 'Count wrongly' ? 'run-overridden' : 'run-pushed');
+    await page.getByRole('link', { name: 'Images, tests and places' }).click();
+    await expect(page.getByRole('heading', { name: /^Release / })).toBeVisible();
+    await shoot(page, title === 'Count wrongly' ? 'release-untested' : 'release');
+  }
+  const blocked = await runIn(page, 'failed', 'Count wrongly');
+  if (!blocked) return;
+  for (const login of ['lena', 'dev'] as const) {
+    const reader = login === 'lena' ? page : await as(login);
+    await open(reader, blocked);
+    await reader.getByText('Deploy although its tests fail').click();
+    await shoot(reader, login === 'lena' ? 'run-deploy-anyway' : 'run-deploy-anyway-refused');
   }
 });
 

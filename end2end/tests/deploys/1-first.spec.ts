@@ -20,7 +20,10 @@ test('a lead deploys from the board and sees it happen live', async ({ as }) => 
     const dialog = await askToDeploy(page, 'dev');
     await expect(dialog).toContainText(commit.short);
     await expect(dialog).toContainText(commit.title);
+    await expect(dialog).toContainText('check the workflow files in .github/workflows/');
     await expect(dialog).toContainText('build the image of backend');
+    await expect(dialog).toContainText('run the tests of backend');
+    await expect(dialog).toContainText('bring the database of backend up to date');
     await expect(dialog).toContainText('replace the container of frontend');
     await expect(dialog).toContainText('tell the team how it ended');
     expect(await newestRun(page), 'nothing has started').toBe(before);
@@ -41,7 +44,7 @@ test('a lead deploys from the board and sees it happen live', async ({ as }) => 
 
   await test.step('steps and log lines come live', async () => {
     await expect(step(page, 'Check out')).toHaveAttribute('data-state', 'succeeded', { timeout: 60_000 });
-    await expect(step(page, 'Build backend')).toHaveAttribute('data-state', /running|succeeded/);
+    await expect(step(page, 'Build backend')).toHaveAttribute('data-state', /running|succeeded/, { timeout: 60_000 });
     await expect(lines(page).first()).toBeVisible();
     await expect(step(page, 'Deploy backend')).toHaveAttribute('data-state', 'succeeded', { timeout: 420_000 });
     await expect(step(page, 'Deploy frontend')).toHaveAttribute('data-state', 'succeeded', { timeout: 120_000 });

@@ -70,5 +70,5 @@ test('a developer deploys from the sign-in to the run with the keyboard alone', 
   await page.keyboard.press('Enter');
   await expect(page).toHaveURL(/\?step=\d+$/);
   await expect(step(page, 'Check out')).toHaveAttribute('aria-current', 'step');
-  await expect(state(page)).toHaveText('Succeeded', { timeout: 180_000 });
+  await expect(state(page)).toHaveText('Succeeded', { timeout: 210_000 });
 });

@@ -5,7 +5,7 @@ import { harmless, NOISE, noisy } from '../support/commits';
 import { answersAgain, expect, test } from './test';
 
 test('runs wait their turn, and the one at work can be watched and stopped', async ({ as }) => {
-  test.setTimeout(300_000);
+  test.setTimeout(420_000);
   const clone = await Clone.of('dev');
   const good = harmless(clone, 'Something that works');
   noisy(clone, 'Make some noise');
@@ -91,7 +91,7 @@ test('runs wait their turn, and the one at work can be watched and stopped', asy
 
   await test.step('then the one that waited has its turn', async () => {
     expect(runOf(other)).toBe(third);
-    await expect(state(other)).toHaveText('Succeeded', { timeout: 120_000 });
+    await expect(state(other)).toHaveText('Succeeded', { timeout: 180_000 });
     expect(await devBackend()).toMatchObject({ status: 200, commit: good.sha });
   });
 });

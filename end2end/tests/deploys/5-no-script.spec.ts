@@ -7,7 +7,7 @@ import { expect, test } from './test';
 test.use({ javaScriptEnabled: false });
 
 test('a deploy works without JavaScript, and reuses images of the same source', async ({ as }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(420_000);
   const clone = await Clone.of('dev');
   const note = `The same twice, ${new Date().toISOString()}`;
   const before = harmless(clone, 'Mend the settings', note);
@@ -24,7 +24,7 @@ test('a deploy works without JavaScript, and reuses images of the same source', 
     await expect(async () => {
       await page.goto(`/runs/${run}`);
       await expect(state(page)).toHaveText('Succeeded', { timeout: 500 });
-    }).toPass({ timeout: 120_000 });
+    }).toPass({ timeout: 180_000 });
   };
 
   await deploy(before.short, 'build the image of backend');

@@ -1,15 +1,25 @@
 // Deploys share one environment: each test finds it free and leaves it free, even when it failed half-way.
-import { devBackend } from '../support/lab';
+import { devBackend, tellPushes } from '../support/lab';
 import { expect, stopRuns, test as base } from '../support/portal';
 
 export { expect };
 
-export const test = base.extend<{ free: void }>({
+type Fixtures = {
+  /** Whether GitHub tells the portal of pushes, which then start runs. Elsewhere people press Deploy. */
+  pushesStartRuns: boolean;
+  free: void;
+};
+
+export const test = base.extend<Fixtures>({
+  pushesStartRuns: [false, { option: true }],
+
   free: [
-    async ({ as, baseURL }, use) => {
+    async ({ as, baseURL, pushesStartRuns }, use) => {
       const page = await as('lena');
       await stopRuns(page, baseURL ?? '');
+      if (pushesStartRuns) await tellPushes(true);
       await use();
+      if (pushesStartRuns) await tellPushes(false);
       await stopRuns(page, baseURL ?? '');
     },
     { auto: true },

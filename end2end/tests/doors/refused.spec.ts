@@ -24,6 +24,15 @@ test('a run that is not there says so', async ({ as }) => {
   }
 });
 
+test('a release that no run was about says so, and one of a project that one may not see is not told from it', async ({ as }) => {
+  const page = await as('vera');
+  for (const release of [`projectmeats/${'0'.repeat(40)}`, 'projectmeats/nonsense', `secret-project/${'0'.repeat(40)}`]) {
+    const answer = await page.goto(`/releases/${release}`);
+    expect(answer?.status(), release).toBe(404);
+    await expect(page.getByRole('alert'), release).toContainText('Not found');
+  }
+});
+
 test('a project that one may not see is not told from one that is not there', async ({ as }) => {
   const page = await as('vera');
   const answer = await page.goto('/?project=secret-project');

@@ -107,7 +107,7 @@ test.describe('without JavaScript', () => {
     await page.getByRole('link', { name: 'Runs', exact: true }).click();
     await expect(page.locator('tbody tr').first()).toContainText(/Succeeded|Failed|Cancelled/);
 
-    await page.goto(await runThat(page, 'failed'));
+    await page.goto(await runThat(page, 'failed', 'Break the settings'));
     await expect(state(page)).toHaveText('Failed');
     await expect(page.getByRole('region', { name: 'Why it failed' })).toContainText('What next');
     await expect(page.getByRole('log')).toContainText('the settings are broken on purpose');

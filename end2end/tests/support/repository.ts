@@ -1,9 +1,14 @@
 // Before and after all tests: the branch they push to is put back, so that a demo that follows deploys no test's commit.
-import { Clone } from './lab';
+// Meanwhile a push starts no run, except in the tests that are about that.
+import { Clone, tellPushes } from './lab';
 
 export default async function remember() {
   const before = await withClone((clone) => clone.head());
-  return () => withClone((clone) => clone.putBack(before));
+  await tellPushes(false);
+  return async () => {
+    await withClone((clone) => clone.putBack(before));
+    await tellPushes(true);
+  };
 }
 
 async function withClone<T>(work: (clone: Clone) => T): Promise<T> {
