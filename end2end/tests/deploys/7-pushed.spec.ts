@@ -74,7 +74,8 @@ test('a push leads by itself to a green board, and to the page that people see',
     expect(settings.text).toContain('ENVIRONMENT: "development"');
     const health = await devPage('/api/v1/health/');
     expect(health.status).toBe(200);
-    expect(JSON.parse(health.text)).toEqual({ status: 'ok', commit: commit.sha, database: 'ok' });
+    // Not the commit: an image is of a tree, and other commits with the same tree run it too.
+    expect(JSON.parse(health.text)).toMatchObject({ status: 'ok', database: 'ok' });
     expect(await devBackend()).toMatchObject({ status: 200, commit: commit.sha });
 
     const visitor = await browser.newPage();
