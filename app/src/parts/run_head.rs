@@ -27,6 +27,7 @@ pub fn RunHead(
     let view = watched.view.get_untracked();
     let RunView {
         row,
+        reason,
         commit_url,
         usual_ms,
         ..
@@ -48,6 +49,7 @@ pub fn RunHead(
     let retry_of = row.retry_of.map(
         |of| view! { ", again after " <a href=format!("/runs/{of}")>"#" {of.to_string()}</a> },
     );
+    let reason = reason.map(|reason| view! { <div><dt>"Why"</dt><dd>{reason}</dd></div> });
     // Said once, when it ends while somebody looks.
     let at_first = watched.with_untracked(|run| run.state);
     let outcome = move || {
@@ -72,6 +74,7 @@ pub fn RunHead(
                 <div><dt>"What"</dt><dd><CommitLine commit=row.commit url=commit_url/></dd></div>
                 <div><dt>"Where"</dt><dd><a href=board>{row.project.to_string()}</a> " " <strong>{environment.clone()}</strong></dd></div>
                 <div><dt>"Who"</dt><dd>{row.by.to_string()} ", " <When at=row.requested/> {retry_of}</dd></div>
+                {reason}
                 <div><dt>"Time"</dt><dd>{took} {usual}</dd></div>
                 <div><dt>"Release"</dt><dd><a href=release>"Images, tests and places"</a></dd></div>
             </dl>

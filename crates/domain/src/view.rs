@@ -162,6 +162,8 @@ pub struct RunFilter {
 pub struct RunView {
     /// The head of the page.
     pub row: RunRow,
+    /// What whoever asked for it gave as the reason.
+    pub reason: Option<String>,
     /// What it was to do.
     pub plan: Plan,
     /// Where each step stands, in the plan's order.

@@ -90,6 +90,7 @@ test('a test that fails holds up the deploy, and only a lead deploys all the sam
     await expect(step(lead, 'Test backend')).toHaveAttribute('data-state', 'failed');
     await expect(step(lead, 'Deploy backend')).toHaveAttribute('data-state', 'succeeded');
     await expect(lead.getByRole('region', { name: 'Why it failed' })).toHaveCount(0);
+    await expect(lead.locator('.run-head')).toContainText('The test counts wrongly, the app does not');
     const tabs = lead.getByRole('navigation', { name: 'About this run' });
     await expect(tabs.getByRole('link', { name: 'Tests' })).toContainText('1 failed');
     await tabs.getByRole('link', { name: 'Artifacts' }).click();

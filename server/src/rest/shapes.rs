@@ -288,6 +288,8 @@ pub(super) struct RunCreated {
 pub(super) struct RunDetail {
     #[serde(flatten)]
     run: Run,
+    /// What whoever asked for it gave as the reason.
+    reason: Option<String>,
     /// Its steps, in the plan's order.
     steps: Vec<Step>,
     /// Why it waits, while it is queued.
@@ -366,6 +368,7 @@ impl From<RunView> for RunDetail {
         Self {
             steps: steps.collect(),
             run: view.row.into(),
+            reason: view.reason,
             waiting_for: view.waiting_for,
             failure: view.failure.map(|(step, failure)| Failure {
                 step: step.0,

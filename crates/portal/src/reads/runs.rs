@@ -90,6 +90,7 @@ impl Portal {
             failure: run.failure().map(|(step, failure)| (step, failure.clone())),
             usual_ms: stored.plan.usual_ms(),
             row: stored.row,
+            reason: stored.reason,
             plan: stored.plan,
             steps: run.steps,
             events: stored.events,
