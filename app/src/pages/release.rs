@@ -172,13 +172,17 @@ fn image(image: ReleaseImage) -> impl IntoView {
     let ReleaseImage {
         registry,
         digest,
+        bytes,
         tags,
     } = image;
+    // As `docker images` counts: in powers of ten.
+    let size = bytes.map(|bytes| format!("{:.1} MB", bytes as f64 / 1e6));
     view! {
         <li class="finding">
             <span class="badge tone-quiet">{registry}</span>
             <div>
                 <p class="mono finding-message">{digest.to_string()}</p>
+                {size.map(|size| view! { <p class="muted">{size} " to pull as a whole"</p> })}
                 {tags.into_iter().map(|tag| view! { <p class="mono muted finding-message">{tag}</p> }).collect_view()}
             </div>
         </li>

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use adapters::http;
-use adapters::registry::{Credentials, Registry, RegistryError};
+use adapters::registry::{Credentials, Registry, RegistryError, StoredImage};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -204,19 +204,21 @@ async fn a_tag_is_added_with_the_same_bytes_and_the_token_is_fetched_once_per_ri
 }
 
 #[tokio::test]
-async fn an_image_is_known_by_the_id_that_its_builder_gave_it() {
+async fn an_image_is_known_by_the_id_that_its_builder_gave_it_and_has_a_size() {
     let list = r#"{"schemaVersion":2,"manifests":[]}"#;
-    let image = r#"{"schemaVersion":2,"config":{"digest":"sha256:c0ffee"}}"#;
+    let image = r#"{"schemaVersion":2,"config":{"digest":"sha256:c0ffee","size":7},
+        "layers":[{"digest":"sha256:1","size":1000},{"digest":"sha256:2","size":300}]}"#;
     let (base, shelf) = serve(Shelf::default()).await;
     for text in [list, image] {
         let mut manifests = shelf.manifests.lock().unwrap();
         manifests.insert(digest_of(text).to_string(), text.into());
     }
     let registry = registry(&base, Some(PASSWORD));
-    let id = registry.image_id("app", &digest_of(image)).await.unwrap();
-    assert_eq!(id.as_deref(), Some("sha256:c0ffee"));
-    let id = registry.image_id("app", &digest_of(list)).await.unwrap();
-    assert_eq!(id, None);
+    let found = registry.image("app", &digest_of(image)).await.unwrap();
+    let (id, bytes) = ("sha256:c0ffee".into(), 1307);
+    assert_eq!(found, Some(StoredImage { id, bytes }));
+    let found = registry.image("app", &digest_of(list)).await.unwrap();
+    assert_eq!(found, None);
 }
 
 #[tokio::test]

@@ -189,6 +189,9 @@ pub enum Outcome {
     Pushed {
         /// What to pull it by.
         digest: Digest,
+        /// How many bytes it is to pull as a whole, where the registry could tell.
+        #[serde(default)]
+        bytes: Option<u64>,
     },
     /// A container that is healthy.
     Deployed {

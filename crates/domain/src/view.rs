@@ -231,6 +231,8 @@ pub struct ReleaseImage {
     pub registry: String,
     /// What to pull it by.
     pub digest: Digest,
+    /// How many bytes it is to pull as a whole, where the registry could tell.
+    pub bytes: Option<u64>,
     /// The tags that point at it.
     pub tags: Vec<String>,
 }

@@ -96,6 +96,7 @@ impl Driven {
             },
             StepKind::Push { .. } | StepKind::Tag { .. } => Outcome::Pushed {
                 digest: digest('1'),
+                bytes: None,
             },
             StepKind::Deploy { component, .. } => Outcome::Deployed {
                 container: format!("new-{component}"),
@@ -153,7 +154,8 @@ fn a_run_whose_steps_succeed_succeeds() {
     assert_eq!(
         driven.run.outcome(StepId(2)),
         Some(&Outcome::Pushed {
-            digest: digest('1')
+            digest: digest('1'),
+            bytes: None,
         })
     );
     assert_eq!(driven.next(), []);
@@ -414,6 +416,7 @@ fn a_repeated_run_goes_on_where_the_first_one_failed() {
     for step in 0..=6 {
         let outcome = Outcome::Pushed {
             digest: digest('1'),
+            bytes: None,
         };
         driven.take(RunEvent::StepReused {
             step: StepId(step),
@@ -506,6 +509,7 @@ fn event() -> impl Strategy<Value = RunEvent> {
         },
         Outcome::Pushed {
             digest: digest('2'),
+            bytes: None,
         },
     ]);
     prop_oneof![

@@ -34,6 +34,7 @@ fn at_notify(fails: Option<(StepId, Failure)>) -> Run {
                             step,
                             outcome: Outcome::Pushed {
                                 digest: digest('1'),
+                                bytes: None,
                             },
                         },
                     };

@@ -145,7 +145,7 @@ impl Locked {
                     component,
                     registry,
                 },
-                Outcome::Pushed { digest },
+                Outcome::Pushed { digest, .. },
             ) => {
                 let Some(key) = self.tree_key(component) else {
                     return Ok(());

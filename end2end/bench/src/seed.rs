@@ -193,6 +193,7 @@ impl Writer {
                 },
                 StepKind::Tag { digest, .. } => Outcome::Pushed {
                     digest: digest.clone(),
+                    bytes: None,
                 },
                 _ => Outcome::Done,
             };

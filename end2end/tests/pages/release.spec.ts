@@ -25,7 +25,8 @@ test('a release tells its images, where they run or ran, its tests, its migratio
         const image = images.getByRole('listitem').filter({ hasText: registry });
         await expect(image).toHaveCount(1);
         await expect(image).toContainText(`dev-${sha}`);
-        digests.push(/sha256:[0-9a-f]{64}/.exec(await image.innerText())?.[0]);
+        await expect(image).toContainText(/\d+\.\d MB to pull as a whole/);
+      digests.push(/sha256:[0-9a-f]{64}/.exec(await image.innerText())?.[0]);
       }
       expect(digests[0]).toBeTruthy();
       expect(digests[1], 'both registries have the same image').toBe(digests[0]);

@@ -35,6 +35,15 @@ pub struct Credentials {
     pub password: SecretString,
 }
 
+/// An image as a registry has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredImage {
+    /// The id that the engine that built it knows it by: the digest of its configuration.
+    pub id: String,
+    /// How many bytes somebody who has no part of it pulls: its configuration and all layers, compressed.
+    pub bytes: u64,
+}
+
 /// A place in a registry. Cheap to clone; clones share its logins.
 #[derive(Debug, Clone)]
 pub struct Registry {
@@ -152,20 +161,22 @@ impl Registry {
         self.parse_digest(&digest_of(&manifest), &purpose).map(Some)
     }
 
-    /// The id of an image as the engine that built it knows it: the digest of its configuration. `None` where the
-    /// digest names a list of images for several platforms.
-    pub async fn image_id(
+    /// What an image's manifest says of it. `None` where the digest names a list of images for several platforms.
+    pub async fn image(
         &self,
         image: &str,
         digest: &Digest,
-    ) -> Result<Option<String>, RegistryError> {
+    ) -> Result<Option<StoredImage>, RegistryError> {
         #[derive(serde::Deserialize)]
         struct Manifest {
-            config: Option<Config>,
+            config: Option<Blob>,
+            #[serde(default)]
+            layers: Vec<Blob>,
         }
         #[derive(serde::Deserialize)]
-        struct Config {
+        struct Blob {
             digest: String,
+            size: u64,
         }
         let repository = self.repository(image)?;
         let path = format!("v2/{repository}/manifests/{digest}");
@@ -176,7 +187,13 @@ impl Registry {
         let (_, manifest) = self.manifest(&path, &purpose).await?;
         let manifest: Manifest = serde_json::from_slice(&manifest)
             .map_err(|error| self.garbled(&purpose, &error.to_string()))?;
-        Ok(manifest.config.map(|config| config.digest))
+        Ok(manifest.config.map(|config| StoredImage {
+            bytes: manifest
+                .layers
+                .iter()
+                .fold(config.size, |sum, layer| sum.saturating_add(layer.size)),
+            id: config.digest,
+        }))
     }
 
     /// Puts a tag on an image that is there already. That it has the tag already is fine.

@@ -101,7 +101,7 @@ impl Told {
                         registry,
                         ..
                     },
-                    Outcome::Pushed { digest },
+                    Outcome::Pushed { digest, bytes },
                 ) => {
                     let (images, _) = self.components.entry(component.clone()).or_default();
                     let tag = tag(&row.environment, &row.commit.sha);
@@ -114,6 +114,7 @@ impl Told {
                         None => images.push(ReleaseImage {
                             registry: registry.clone(),
                             digest: digest.clone(),
+                            bytes: *bytes,
                             tags: vec![tag],
                         }),
                     }

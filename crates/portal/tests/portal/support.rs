@@ -458,7 +458,10 @@ pub fn outcome(step: &StepKind) -> Outcome {
         StepKind::Build { .. } => Outcome::Built {
             image: "sha256:image".into(),
         },
-        StepKind::Push { .. } | StepKind::Tag { .. } => Outcome::Pushed { digest: digest() },
+        StepKind::Push { .. } | StepKind::Tag { .. } => Outcome::Pushed {
+            digest: digest(),
+            bytes: Some(61_300_000),
+        },
         StepKind::Deploy { .. } => Outcome::Deployed {
             container: "c0ffee".into(),
             digest: digest(),

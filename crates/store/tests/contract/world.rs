@@ -382,6 +382,7 @@ pub fn whole_run() -> Vec<RunEvent> {
             PUSH,
             Outcome::Pushed {
                 digest: digest('d'),
+                bytes: None,
             },
         ),
         started(DEPLOY),

@@ -304,7 +304,7 @@ impl Work {
                     } => c == component && *r == registry.name,
                     _ => false,
                 };
-                let Some(Outcome::Pushed { digest }) =
+                let Some(Outcome::Pushed { digest, .. }) =
                     self.run.outcome(planned.id).filter(|_| here)
                 else {
                     continue;

@@ -1,11 +1,11 @@
 //! Pushes a built image to one registry under this run's tag. A tag is never moved: one that already names another
 //! image is an error.
 use adapters::registry::Registry as Client;
-use domain::ComponentName;
 use domain::log::Stream;
 use domain::manifest::Registry;
 use domain::release::tag as tag_of;
 use domain::step::{Outcome, StepKind};
+use domain::{ComponentName, Digest};
 
 use super::build::local_name;
 use super::{StepError, Work};
@@ -33,12 +33,15 @@ pub(super) async fn push(
     if let Some(existing) = client.digest(&repository, &tag).await? {
         // The engine remembers the digest under which a registry took the image, unless it was interrupted right then.
         let name = format!("{image}@{existing}");
-        let same = built.digests.contains(&name)
-            || client.image_id(&repository, &existing).await?.as_ref() == Some(&built.id);
-        if same {
+        let stored = client.image(&repository, &existing).await?;
+        let has_id = stored.as_ref().is_some_and(|stored| stored.id == built.id);
+        if has_id || built.digests.contains(&name) {
             work.log
                 .say(format!("{registry} already has {reference} ({existing})"));
-            return Ok(Outcome::Pushed { digest: existing });
+            return Ok(Outcome::Pushed {
+                digest: existing,
+                bytes: stored.map(|stored| stored.bytes),
+            });
         }
         return Err(StepError::advised(
             format!("{registry} already has {reference}, and it is another image ({existing})"),
@@ -57,7 +60,14 @@ pub(super) async fn push(
         })
         .await?;
     work.log.say(format!("{registry} took it as {digest}"));
-    Ok(Outcome::Pushed { digest })
+    let bytes = bytes(&client, &repository, &digest).await;
+    Ok(Outcome::Pushed { digest, bytes })
+}
+
+/// An image's size. A registry that has the image and does not tell that is none that fails a run.
+pub(super) async fn bytes(client: &Client, repository: &str, digest: &Digest) -> Option<u64> {
+    let stored = client.image(repository, digest).await.ok()?;
+    stored.map(|stored| stored.bytes)
 }
 
 /// The client of a registry, and the component's image as the registry names it.

@@ -4,7 +4,7 @@ use domain::release::tag as tag_of;
 use domain::step::Outcome;
 use domain::{ComponentName, Digest};
 
-use super::push::client;
+use super::push::{bytes, client};
 use super::{StepError, Work};
 use crate::now;
 
@@ -38,5 +38,6 @@ pub(super) async fn tag(
     ));
     Ok(Outcome::Pushed {
         digest: digest.clone(),
+        bytes: bytes(&client, &repository, digest).await,
     })
 }
