@@ -152,7 +152,7 @@ fn Component(component: ReleaseComponent) -> impl IntoView {
         None => view! { <p class="muted">"No test has passed on it."</p> }.into_any(),
     };
     let key = key.map(|key| {
-        view! { <p class="muted">"Built from input " <span class="mono">{key.0}</span></p> }
+        view! { <p class="muted finding-message">"Built from input " <span class="mono">{key.0}</span></p> }
     });
     let none = images.is_empty().then(|| {
         view! { <p class="muted">"No registry has an image of it."</p> }

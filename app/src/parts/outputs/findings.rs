@@ -66,7 +66,7 @@ fn row(finding: Finding, source_url: &str) -> impl IntoView + use<> {
             <span class=tone>{icon.draw()} {level.as_str()}</span>
             <div>
                 <p class="finding-message">{message}</p>
-                <p class="muted">{place} ", rule " <span class="mono">{rule}</span></p>
+                <p class="muted finding-message">{place} ", rule " <span class="mono">{rule}</span></p>
             </div>
         </li>
     }

@@ -34,7 +34,8 @@ pub fn Results(
             .into_any();
         }
         let cards = reports.into_iter().map(|(step, report)| {
-            let title = watched.with(|run| run.plan.step(step).map(|step| step.step.title()));
+            let title =
+                watched.with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
             card(watched, step, title.unwrap_or_default(), report)
         });
         view! { <div class="outputs">{cards.collect_view()}</div> }.into_any()
@@ -79,7 +80,7 @@ fn failure(test: FailedTest) -> impl IntoView {
             <span class="tone-icon tone-bad">{Icon::Cross.draw()} <span class="sr-only">"failed"</span></span>
             <div>
                 <p class="mono finding-message">{name}</p>
-                {(!message.is_empty()).then(|| view! { <pre class="output-text">{message}</pre> })}
+                {(!message.is_empty()).then(|| view! { <pre class="output-text" tabindex="0">{message}</pre> })}
             </div>
         </li>
     }

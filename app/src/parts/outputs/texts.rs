@@ -26,11 +26,11 @@ pub fn Texts(
                 _ => None,
             })
             .map(|(step, name, text)| {
-                let title = watched.with(|run| run.plan.step(step).map(|step| step.step.title()));
+                let title = watched.with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
                 view! {
                     <details class="card output">
                         <summary><span class="mono">{name}</span> " " <span class="muted">{title}</span></summary>
-                        <pre class="output-text">{text}</pre>
+                        <pre class="output-text" tabindex="0">{text}</pre>
                     </details>
                 }
             })
