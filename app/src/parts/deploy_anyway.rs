@@ -16,8 +16,10 @@ pub fn DeployAnyway(
     watched: Watched,
 ) -> impl IntoView {
     let deploy = ServerAction::<Deploy>::new();
+    // Drawn anew only when it changes: whoever writes a reason keeps it.
+    let offered = Memo::new(move |_| watched.view.with(|view| view.deploy_anyway.clone()));
     let form = move |offer: Offer| {
-        let row = watched.view.with(|view| view.row.clone());
+        let row = watched.view.with_untracked(|view| view.row.clone());
         let refused = !ready(&offer);
         let pending = deploy.pending();
         let label = format!("Deploy {} to {}", row.commit.sha.short(), row.environment);
@@ -45,7 +47,7 @@ pub fn DeployAnyway(
         }
     };
     view! {
-        {move || watched.view.with(|view| view.deploy_anyway.clone()).map(form)}
+        {move || offered.get().map(form)}
         {move || match deploy.value().get() {
             Some(Err(error)) => Some(view! { <Trouble error/> }),
             _ => None,

@@ -79,6 +79,9 @@ fn Stage(steps: Vec<PlannedStep>) -> impl IntoView {
         if step.always {
             sentence.push_str(", whatever happens before");
         }
+        if step.optional {
+            sentence.push_str(", which holds nothing up if it fails");
+        }
         view! { <p class="plan-step"><span>{sentence}</span> {usual}</p> }
     };
     view! { <li>{together} {steps.into_iter().map(line).collect_view()}</li> }

@@ -72,6 +72,7 @@ pub fn RunHead(
             </div>
             <dl class="facts">
                 <div><dt>"What"</dt><dd><CommitLine commit=row.commit url=commit_url/></dd></div>
+                <div><dt>"Release"</dt><dd><a href=release>"Images, tests and places"</a></dd></div>
                 <div><dt>"Where"</dt><dd><a href=board>{row.project.to_string()}</a> " " <strong>{environment.clone()}</strong></dd></div>
                 <div><dt>"Who"</dt><dd>{row.by.to_string()} ", " <When at=row.requested/> {retry_of}</dd></div>
                 {reason}

@@ -167,23 +167,18 @@ impl Change {
                 run,
                 environment,
                 commit,
-                retry_of: None,
+                retry_of,
+                tests_overridden,
                 ..
             } => {
+                let again = retry_of.map_or_else(String::new, |of| format!("retry run #{of}, "));
+                let anyway = if *tests_overridden {
+                    ", whatever its tests say"
+                } else {
+                    ""
+                };
                 format!(
-                    "asked for run #{run}: deploy {} to {environment}",
-                    commit.short()
-                )
-            }
-            Change::RunRequested {
-                run,
-                environment,
-                commit,
-                retry_of: Some(of),
-                ..
-            } => {
-                format!(
-                    "asked for run #{run}: retry run #{of}, deploy {} to {environment}",
+                    "asked for run #{run}: {again}deploy {} to {environment}{anyway}",
                     commit.short()
                 )
             }

@@ -67,6 +67,13 @@ impl Plan {
         self.steps.get(id.index())
     }
 
+    /// Whether tests that fail do not hold up the run.
+    pub fn overrides_tests(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|planned| planned.optional && matches!(planned.step, StepKind::Test { .. }))
+    }
+
     /// How long the run will take, in milliseconds, along the longest path of steps whose usual duration is known.
     pub fn usual_ms(&self) -> Option<i64> {
         let mut ends: Vec<i64> = Vec::with_capacity(self.steps.len());

@@ -1,7 +1,7 @@
 //! Wording for the world outside, as pure functions of a run: what Slack and other programs are told.
 use serde_json::{Value, json};
 
-use crate::run::{Failure, Run, RunState};
+use crate::run::{Failure, Run, RunState, StepState};
 use crate::when::duration;
 use crate::{Ms, RunId};
 
@@ -74,6 +74,14 @@ pub fn slack(notice: &Notice<'_>) -> Value {
         json!({ "type": "section", "text": { "type": "mrkdwn", "text": format!("*{headline}*") } }),
         json!({ "type": "section", "fields": fields }),
     ];
+    let overlooked = overlooked(run);
+    if !overlooked.is_empty() {
+        let text = format!(
+            "Failed and did not hold it up: {}",
+            first(&escape(&overlooked.join(", ")), 1_000)
+        );
+        blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
+    }
     if let Some((
         step,
         Failure {
@@ -140,8 +148,20 @@ pub fn webhook(notice: &Notice<'_>) -> Value {
         "components": components(run),
         "started": run.started.map(Ms::rfc3339),
         "duration_ms": run.started.map(|started| now.since(started)),
-        "failing_step": failing_step,
+        "failing_step": failing_step, "overlooked": overlooked(run),
     })
+}
+
+/// The steps that failed and did not hold up the run: tests that a lead has overridden, a push where one registry is
+/// enough.
+fn overlooked(run: &Run) -> Vec<String> {
+    let steps = run.plan.steps.iter().zip(&run.steps);
+    steps
+        .filter(|(planned, step)| {
+            planned.optional && matches!(step.state, StepState::Failed { .. })
+        })
+        .map(|(planned, _)| planned.step.title())
+        .collect()
 }
 
 /// What the run deploys.

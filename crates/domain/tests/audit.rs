@@ -112,6 +112,18 @@ fn every_change_has_a_text_that_reads_back_and_a_sentence() {
             "asked for run #43: retry run #42, deploy bbbbbbb to dev",
         ),
         (
+            Change::RunRequested {
+                run: RunId(44),
+                kind: RunKind::Deploy,
+                environment: EnvName::parse("dev").unwrap(),
+                commit: Sha::parse("b".repeat(40)).unwrap(),
+                retry_of: None,
+                supersedes: vec![],
+                tests_overridden: true,
+            },
+            "asked for run #44: deploy bbbbbbb to dev, whatever its tests say",
+        ),
+        (
             Change::CancelRequested {
                 run: RunId(42),
                 environment: EnvName::parse("prod").unwrap(),

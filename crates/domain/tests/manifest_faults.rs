@@ -325,6 +325,16 @@ fn what_is_secret_by_its_nature_may_only_be_named() {
             "[notify]\nslack = \"https://hooks.example/T0/B0/x\"\n[components.web]",
             "7:1: notify.slack",
         ),
+        (
+            "[components.web]",
+            "[notify.webhook]\nurl = \"https://ops.example/\"\nsecret = \"hunter2\"\n[components.web]",
+            "8:1: notify.webhook.secret",
+        ),
+        (
+            login,
+            "notify = { slack = \"https://hooks.example/T0/B0/x\" }\nhosts.web = { address = \"10.0.0.1\", user = \"root\", agent = true }",
+            "12:12: environments.dev.notify.slack",
+        ),
     ] {
         let told = told(&small(from, to));
         assert_eq!(told, [format!("{place}: {says}")]);

@@ -89,6 +89,7 @@ fn a_program_is_told_in_fields_what_slack_is_told_in_words() {
                 "advice": "look at its log, mend it and deploy again",
                 "undone": "the old container <abc> runs again", "log": ["Traceback"],
             },
+            "overlooked": [],
         })
     );
     let told = webhook(&notice(&at_notify(None), &[]));
@@ -96,6 +97,20 @@ fn a_program_is_told_in_fields_what_slack_is_told_in_words() {
         (&told["state"], &told["failing_step"]),
         (&"succeeded".into(), &Value::Null)
     );
+}
+
+#[test]
+fn what_failed_and_did_not_hold_up_the_run_is_told() {
+    let mut run = at_notify(unhealthy("it exits"));
+    run.plan.steps[7].optional = true;
+    let title = run.plan.steps[7].step.title();
+    assert_eq!(
+        webhook(&notice(&run, &[]))["overlooked"],
+        serde_json::json!([title])
+    );
+    let told = told(&run, &[]).to_string();
+    let words = format!("Failed and did not hold it up: {title}");
+    assert!(told.contains(&words), "{told}");
 }
 
 fn unhealthy(what: &str) -> Option<(StepId, Failure)> {

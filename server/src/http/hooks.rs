@@ -20,9 +20,11 @@ use super::{Server, log_internal};
 /// GitHub's own limit of a payload
 /// (<https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap>).
 const LARGEST: usize = 25 << 20;
+/// A body up to this size needs no place: any other door of the server takes as much.
+const SMALL: usize = 256 * 1024;
 /// How long a body may take to come. GitHub itself gives up after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// How many bodies are held in memory at once, before anybody knows who sends them.
+/// How many larger bodies are held in memory at once, before anybody knows who sends them.
 pub(super) const AT_ONCE: usize = 4;
 
 pub(super) fn routes(server: Server) -> Router {
@@ -77,8 +79,13 @@ async fn take_in(server: &Server, headers: &HeaderMap, body: Body) -> Result<Res
     let is_form = text("content-type")
         .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
 
-    let place = server.hooks.acquire().await;
-    let body = read(headers, body).await?;
+    // Whoever holds all places with bodies that do not come must not keep GitHub's usual ones out.
+    let length = length(headers);
+    let place = match length {
+        Some(length) if length <= SMALL => None,
+        _ => Some(server.hooks.acquire().await),
+    };
+    let body = read(length, body).await?;
     // A body of GitHub's largest size takes a moment to hash and to parse.
     let signature = signature.to_owned();
     let read = tokio::task::spawn_blocking(move || {
@@ -127,17 +134,21 @@ async fn secret(server: &Server) -> Result<SecretString, Refusal> {
     found.ok_or(refused(StatusCode::SERVICE_UNAVAILABLE, missing))
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+/// The length that a body has by its own word; the server reads no more than that.
+fn length(headers: &HeaderMap) -> Option<usize> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}
+
+async fn read(length: Option<usize>, body: Body) -> Result<Bytes, Refusal> {
     let too_large = refused(
         StatusCode::PAYLOAD_TOO_LARGE,
         "the body is larger than any that GitHub sends",
     );
-    let length = headers.get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > LARGEST) {
         return Err(too_large);
     }
-    match tokio::time::timeout(PATIENCE, to_bytes(body, LARGEST)).await {
+    match tokio::time::timeout(PATIENCE, to_bytes(body, length.unwrap_or(LARGEST))).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(too_large),
         Err(_) => Err(refused(

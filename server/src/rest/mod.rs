@@ -3,6 +3,7 @@
 mod deliveries;
 mod input;
 mod logs;
+mod outputs;
 mod problem;
 mod projects;
 mod runs;
@@ -62,6 +63,7 @@ fn described() -> OpenApiRouter<Server> {
         .routes(routes!(projects::list))
         .routes(routes!(projects::board))
         .routes(routes!(projects::plan))
+        .routes(routes!(outputs::release))
         .routes(routes!(deliveries::list))
         .routes(routes!(deliveries::redeliver))
         .routes(routes!(runs::list, runs::create))
@@ -69,6 +71,7 @@ fn described() -> OpenApiRouter<Server> {
         .routes(routes!(runs::cancel))
         .routes(routes!(runs::retry))
         .routes(routes!(runs::events))
+        .routes(routes!(outputs::artifacts))
         .routes(routes!(deliveries::messages))
         .routes(routes!(deliveries::send_again))
         .routes(routes!(logs::log))

@@ -25,6 +25,9 @@ pub(super) struct Filter {
     /// To one environment only.
     #[param(value_type = Option<String>)]
     environment: Option<EnvName>,
+    /// About one commit only, by its full id.
+    #[param(value_type = Option<String>)]
+    commit: Option<Sha>,
     /// In one state only.
     #[param(value_type = Option<shapes::State>)]
     state: Option<RunState>,
@@ -49,6 +52,7 @@ pub(super) async fn list(
     Query(Filter {
         project,
         environment,
+        commit,
         state,
         before,
         limit,
@@ -59,7 +63,7 @@ pub(super) async fn list(
         environment,
         state,
         before,
-        commit: None,
+        commit,
     };
     let limit = i64::from(limit.unwrap_or(30));
     let page = server
@@ -85,6 +89,9 @@ pub(super) struct NewRun {
     commit: Option<Sha>,
     /// Why, for the audit trail.
     reason: Option<String>,
+    /// Whether tests that fail are not to hold it up. Takes a lead and a reason.
+    #[serde(default)]
+    override_tests: bool,
 }
 
 /// Asks for a deploy
@@ -106,6 +113,7 @@ pub(super) async fn create(
         environment,
         commit,
         reason,
+        override_tests,
     }): Body<NewRun>,
 ) -> Result<Response, Response> {
     let request = DeployRequest {
@@ -113,7 +121,7 @@ pub(super) async fn create(
         environment,
         commit,
         reason,
-        override_tests: false,
+        override_tests,
     };
     let run = server.portal.deploy(&by.actor, by.origin, request).await;
     Ok(created(

@@ -21,6 +21,7 @@ pub async fn operations(world: &World) -> Vec<(Method, String)> {
             .replace("{environment}", "dev")
             .replace("{id}", "1")
             .replace("{channel}", "slack")
+            .replace("{commit}", &"a".repeat(40))
             .replace("{step}", "0");
         for method in item.as_object().unwrap().keys() {
             operations.push((method.to_uppercase().parse().unwrap(), path.clone()));

@@ -89,7 +89,10 @@ impl Outputs {
             let now = ended.get();
             if before.is_some_and(|before| before != now) {
                 spawn_local(async move {
-                    if let Ok(artifacts) = api::runs::artifacts(watched.id).await {
+                    // What is open or has the focus stays so where nothing is new.
+                    if let Ok(artifacts) = api::runs::artifacts(watched.id).await
+                        && outputs.try_with_untracked(|known| *known != artifacts) == Some(true)
+                    {
                         outputs.try_set(artifacts);
                     }
                 });

@@ -36,7 +36,8 @@ pub fn Results(
             .into_any();
         }
         let cards = reports.into_iter().map(|(step, report)| {
-            let title = watched.with(|run| run.plan.step(step).map(|step| step.step.title()));
+            let title =
+                watched.with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
             card(watched, step, title.unwrap_or_default(), report)
         });
         let before = passed_before.into_iter().map(card_of_before);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::container::is_docker_name;
 use super::decode::Places;
 use super::problem::nearest;
-use super::{Component, Environment, HostLogin, Manifest, Port, Problem, Test, Value};
+use super::{Component, Environment, HostLogin, Manifest, Notify, Port, Problem, Test, Value};
 use crate::{ComponentName, EnvName, HostName};
 
 pub(super) fn check(manifest: &Manifest, places: &Places<'_>) -> Vec<Problem> {
@@ -67,10 +67,8 @@ impl Checks<'_> {
                 "add a `[[registries]]` table with `name` and `prefix`",
             );
         }
-        if let Some(notify) = &self.manifest.notify
-            && let Some(slack) = &notify.slack
-        {
-            self.referred("notify.slack", slack);
+        if let Some(notify) = &self.manifest.notify {
+            self.notify("notify", notify);
         }
         if let Some(lint) = &self.manifest.lint {
             self.inside("lint.workflows", &lint.workflows.clone());
@@ -276,6 +274,15 @@ impl Checks<'_> {
         }
     }
 
+    fn notify(&mut self, table: &str, notify: &Notify) {
+        if let Some(slack) = &notify.slack {
+            self.referred(&format!("{table}.slack"), slack);
+        }
+        if let Some(webhook) = &notify.webhook {
+            self.referred(&format!("{table}.webhook.secret"), &webhook.secret);
+        }
+    }
+
     fn environment(&mut self, name: &EnvName, environment: &Environment) {
         let key = |part: &str| format!("environments.{name}.{part}");
         if let Some(follows) = &environment.follows
@@ -293,6 +300,9 @@ impl Checks<'_> {
                 format!("`{}` is not a prefix of secret names", environment.secrets),
                 "use letters, digits and `_`, as in `DEV_`",
             );
+        }
+        if let Some(notify) = &environment.notify {
+            self.notify(&key("notify"), notify);
         }
         for (host, described) in &environment.hosts {
             let login = |part: &str| key(&format!("hosts.{host}.{part}"));

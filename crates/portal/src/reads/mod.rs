@@ -9,6 +9,7 @@ mod settings;
 
 use domain::ProjectName;
 use domain::RunId;
+use domain::plan::Plan;
 use domain::policy::{Action, Actor, Grant, Role, allow};
 use domain::view::{Offer, RunRow};
 
@@ -72,8 +73,27 @@ impl Portal {
 
     /// Permission to start, stop or repeat runs where this one is.
     pub(crate) fn may_steer(&self, actor: &Actor, row: &RunRow) -> Result<Grant, Error> {
+        self.may_deploy_as(actor, row, Role::Developer)
+    }
+
+    /// Whether the actor may have a run repeated. One that failing tests do not hold up takes a lead again.
+    pub(crate) fn may_retry(
+        &self,
+        actor: &Actor,
+        row: &RunRow,
+        plan: &Plan,
+    ) -> Result<Grant, Error> {
+        let least = if plan.overrides_tests() {
+            Role::Lead
+        } else {
+            Role::Developer
+        };
+        self.may_deploy_as(actor, row, least)
+    }
+
+    fn may_deploy_as(&self, actor: &Actor, row: &RunRow, least: Role) -> Result<Grant, Error> {
         // An environment that the manifest has dropped since asks for what the strictest one could.
-        let least = self
+        let asked = self
             .in_force(&row.project)
             .and_then(|in_force| {
                 in_force
@@ -85,7 +105,7 @@ impl Portal {
             .unwrap_or(Role::Admin);
         let action = Action::Deploy {
             environment: row.environment.clone(),
-            least,
+            least: asked.max(least),
         };
         Ok(allow(actor, Some(&row.project), action)?)
     }

@@ -1,5 +1,5 @@
 //! Runs, their events and their logs.
-use domain::policy::{Action, Actor, Role, allow};
+use domain::policy::{Action, Actor, Grant, Role, allow};
 use domain::report::Artifact;
 use domain::run::{Run, RunState, StoredEvent};
 use domain::step::StepKind;
@@ -66,14 +66,11 @@ impl Portal {
         let row = self.visible_run(actor, id).await?;
         let stored = self.parts().store.load_run(id).await?;
         let run = stored.run()?;
-        let denied = self
-            .may_steer(actor, &row)
-            .err()
-            .map(|error| error.to_string());
-        let cancel = denied
-            .clone()
+        let denied = |granted: Result<Grant, Error>| granted.err().map(|error| error.to_string());
+        let cancel = denied(self.may_steer(actor, &row))
             .or_else(|| not_cancelled(run.state).map(|why| format!("Run #{id} {why}")));
-        let retry = denied.or_else(|| not_retried(run.state).map(|why| format!("Run #{id} {why}")));
+        let retry = denied(self.may_retry(actor, &row, &stored.plan))
+            .or_else(|| not_retried(run.state).map(|why| format!("Run #{id} {why}")));
         let mut lanes = self.parts().store.lanes(&row.project).await?;
         let lane = lanes.remove(&row.environment).unwrap_or_default();
         let retry_supersedes = match &retry {

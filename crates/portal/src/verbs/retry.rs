@@ -13,10 +13,12 @@ use store::{NewRun, Note, Reused, StoredRun};
 use crate::{Error, Portal, now};
 
 impl Portal {
-    /// Asks for a run that repeats `run` from its failed step on, and gives its number.
+    /// Asks for a run that repeats `run` from its failed step on, and gives its number. It has the same plan, so where
+    /// failing tests did not hold up the one, they do not hold up the other, for the reason that was given then.
     pub async fn retry(&self, actor: &Actor, origin: Origin, run: RunId) -> Result<RunId, Error> {
         let row = self.visible_run(actor, run).await?;
-        let grant = self.may_steer(actor, &row)?;
+        let stored = self.parts().store.load_run(run).await?;
+        let grant = self.may_retry(actor, &row, &stored.plan)?;
         if let Some(why) = not_retried(row.state) {
             return Err(Error::Conflict(format!("run #{run} {why}")));
         }
@@ -27,7 +29,7 @@ impl Portal {
                 environment,
             }]));
         }
-        let stored = self.parts().store.load_run(run).await?;
+        let tests_overridden = stored.plan.overrides_tests();
         let reused = reusable(&stored)?;
         let mut tx = self
             .parts()
@@ -36,7 +38,7 @@ impl Portal {
                 &grant,
                 Note {
                     origin,
-                    reason: None,
+                    reason: stored.reason.clone().filter(|_| tests_overridden),
                     at: now(),
                 },
             )
@@ -61,7 +63,7 @@ impl Portal {
             commit: row.commit.sha.clone(),
             retry_of: Some(run),
             supersedes: waiting.clone(),
-            tests_overridden: false,
+            tests_overridden,
         })
         .await?;
         self.ring_after_request(&row.project, waiting.iter().chain([&new]));

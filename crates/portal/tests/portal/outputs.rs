@@ -148,3 +148,40 @@ async fn a_test_that_fails_holds_up_the_run_unless_a_lead_says_why_not() {
             && matches!(event.what, Change::RunRequested { run: of, tests_overridden: true, .. } if of == run)
     }));
 }
+
+#[tokio::test]
+async fn a_run_that_failing_tests_do_not_hold_up_is_repeated_by_a_lead_alone_and_on_the_record() {
+    let world = tested().await;
+    world.commit("First", &[("a", "1")]);
+    let why = "the test is wrong";
+    let anyway = DeployRequest {
+        reason: Some(why.into()),
+        override_tests: true,
+        ..to("dev")
+    };
+    let run = world.portal.deploy(&lead(), origin(), anyway).await;
+    let run = run.unwrap();
+    let state = world
+        .drive(|step| {
+            !matches!(
+                step,
+                domain::step::StepKind::Test { .. } | domain::step::StepKind::Deploy { .. }
+            )
+        })
+        .await;
+    assert_eq!(state, RunState::Failed);
+
+    let dev = somebody("dev", &[(Some("shop"), Role::Developer)]);
+    let offered = world.portal.run(&dev, run).await.unwrap().retry;
+    assert!(matches!(offered, domain::view::Offer::Refused { .. }));
+    let refused = world.portal.retry(&dev, origin(), run).await;
+    assert!(matches!(refused.unwrap_err(), Error::Denied(_)));
+
+    let again = world.portal.retry(&lead(), origin(), run).await.unwrap();
+    let trail = world.trail_of("shop").await;
+    assert!(trail.iter().any(|event| {
+        event.reason.as_deref() == Some(why)
+            && matches!(event.what, Change::RunRequested { run: of, retry_of, tests_overridden: true, .. }
+                if of == again && retry_of == Some(run))
+    }));
+}

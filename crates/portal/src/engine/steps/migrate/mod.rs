@@ -48,6 +48,10 @@ pub(super) async fn migrate(
     if let Some(end) = record.end {
         return outcome(component, end);
     }
+    // Nothing is done to a database for images that then cannot be deployed.
+    for name in work.scene.manifest.components.keys() {
+        work.pushed(name)?;
+    }
     let mut migration = Migration {
         work,
         name: component,
