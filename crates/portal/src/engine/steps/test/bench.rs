@@ -105,8 +105,9 @@ impl<'w> Bench<'w> {
     pub(super) async fn clear(&self) -> Result<bool, StepError> {
         let give_up = Instant::now() + PATIENCE;
         let mut some = false;
-        self.work.still_drives().await?;
         loop {
+            // Another portal gives its own tests these names and labels, and it may have taken over since the last look.
+            self.work.still_drives().await?;
             match self.clear_once(&mut some).await {
                 Ok(()) => return Ok(some),
                 Err(error) if Instant::now() > give_up => return Err(error.into()),
