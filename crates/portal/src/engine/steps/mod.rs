@@ -257,7 +257,8 @@ impl Work {
             content,
         };
         let store = &self.scene.portal.parts().store;
-        Ok(store.put_artifact(&self.claim, &artifact, now()).await?)
+        self.patiently(|| store.put_artifact(&self.claim, &artifact, now()))
+            .await
     }
 
     /// Whether another try follows when this one fails for a reason that may pass.
