@@ -79,6 +79,16 @@ fn outcome(component: &ComponentName, end: End) -> Result<Outcome, StepError> {
     ))
 }
 
+/// Whether a note was stored. One that cannot be is no reason to leave a migration that runs to itself, or to call it
+/// failed; another portal that has taken over is.
+fn stored(noted: Result<(), StepError>) -> Result<bool, StepError> {
+    match noted {
+        Ok(()) => Ok(true),
+        Err(StepError::Lost) => Err(StepError::Lost),
+        Err(_) => Ok(false),
+    }
+}
+
 /// What a migration finds in its environment.
 fn variables(work: &Work, wanted: &Migrate) -> Vec<(&'static str, String)> {
     let plan = &work.scene.plan;
@@ -272,7 +282,7 @@ impl<'w> Migration<'w> {
         }
         if self.record.stage != Stage::Started {
             self.record.stage = Stage::Started;
-            self.record.keep(work, "the migration runs".into()).await?;
+            self.keep("the migration runs".into()).await?;
         }
         match self.follow(&mut place).await? {
             Ending::Exit { success, status } => self.end(&place, success, status).await,
@@ -329,9 +339,13 @@ impl<'w> Migration<'w> {
             })
             .collect();
         if !lines.is_empty() {
-            self.record.write(self.work, lines).await?;
+            stored(self.record.write(self.work, lines).await)?;
         }
         Ok(end)
+    }
+
+    async fn keep(&self, said: String) -> Result<bool, StepError> {
+        stored(self.record.keep(self.work, said).await)
     }
 
     async fn terminate(&mut self, place: &mut Place<'w>) -> Result<Ending, StepError> {
@@ -413,8 +427,10 @@ impl<'w> Migration<'w> {
         };
         self.record.end = Some(end.clone());
         let said = format!("the migration ended with {}{heads}", end.status);
-        self.record.keep(work, said).await?;
-        self.remove(place).await;
+        // What is not noted is found on the host by the portal's next life.
+        if self.keep(said).await? {
+            self.remove(place).await;
+        }
         Ok(end)
     }
 
