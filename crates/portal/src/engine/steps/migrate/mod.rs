@@ -352,6 +352,11 @@ impl<'w> Migration<'w> {
         let halted = |undone: &str| StepError::Halted {
             undone: Some(undone.to_owned()),
         };
+        // One that was away for too long would terminate what its successor follows.
+        let driving = tokio::time::timeout(STOPPING, self.work.still_drives()).await;
+        if matches!(driving, Ok(Err(StepError::Lost))) {
+            return Err(StepError::Lost);
+        }
         self.work
             .log
             .say("the time is up: terminating the migration");
