@@ -12,6 +12,7 @@ use store::NewLine;
 use super::super::deploy::{env_file, label};
 use super::super::{StepError, Work, pull};
 use super::record::Record;
+use super::script::Told;
 use super::{Ending, News, Seen, variables};
 
 /// How long it may take to end once it was asked to.
@@ -267,7 +268,7 @@ impl<'w> InContainer<'w> {
         Ok(true)
     }
 
-    /// All lines from the first one on, of one that has ended.
+    /// From the first one on, the lines that tell something besides the log, of one that has ended.
     pub(super) async fn all(&self) -> Result<Vec<NewLine>, StepError> {
         let mut logs = self
             .engine
@@ -275,7 +276,8 @@ impl<'w> InContainer<'w> {
             .await?;
         let mut lines = Vec::new();
         while let Some(batch) = logs.next().await? {
-            lines.extend(batch.into_iter().map(line));
+            let told = batch.into_iter().map(line);
+            lines.extend(told.filter(|line| Told::may_take(&line.text)));
         }
         Ok(lines)
     }

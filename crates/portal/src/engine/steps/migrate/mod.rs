@@ -439,7 +439,7 @@ impl<'w> Migration<'w> {
         Ok(end)
     }
 
-    /// Its whole output. That it has ended is known: what cannot be read any more is done without.
+    /// What its whole output tells besides the log. That it has ended is known: what cannot be read any more is done without.
     async fn all(&mut self, place: &Place<'w>) -> Vec<NewLine> {
         let read = loop {
             match self.ask(place.all()).await {
