@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use store::NewLine;
 
 use super::super::deploy::{env_file, label};
-use super::super::{StepError, Work, pull};
+use super::super::{StepError, Work, pull, readable_log};
 use super::record::Record;
 use super::script::Told;
 use super::{Ending, News, Seen, variables};
@@ -178,6 +178,7 @@ impl<'w> InContainer<'w> {
             spec.hosts.push((name.clone(), scene.value(value)?));
         }
         spec.restart = Restart::No;
+        spec.log = Some(readable_log());
         spec.user = user.clone();
         (spec.memory, spec.cpus) = (*memory, *cpus);
         (spec.cap_add, spec.cap_drop) = (cap_add.clone(), cap_drop.clone());

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use adapters::docker::{ContainerSpec, DockerError, Engine};
 use domain::ComponentName;
-use domain::manifest::{LogDriver, Test, Value};
+use domain::manifest::{Test, Value};
 use domain::when::duration;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Halt, StepError, Work};
+use super::super::{Halt, StepError, Work, readable_log};
 
 /// How long clearing is tried while the engine does not answer or is still busy with what is to go.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -91,11 +91,7 @@ impl<'w> Bench<'w> {
             env: env.iter().map(resolved).collect::<Result<_, _>>()?,
             networks: vec![self.network()],
             labels: self.labels(),
-            // The one that can be read back for certain.
-            log: Some(LogDriver {
-                driver: "json-file".into(),
-                options: IndexMap::new(),
-            }),
+            log: Some(readable_log()),
             ..ContainerSpec::new(image)
         })
     }
