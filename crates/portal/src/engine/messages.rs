@@ -98,7 +98,11 @@ pub(super) async fn run(portal: Portal, stop: CancellationToken) {
             () = tokio::time::sleep(PASS) => {}
             () = stop.cancelled() => {}
         }
-        while at_work.try_join_next().is_some() {}
+        while let Some(ended) = at_work.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a message could not be sent");
+            }
+        }
     }
     // A message at work would be left as one of which nobody knows whether it arrived, so it gets its answer.
     while at_work.join_next().await.is_some() {}
