@@ -114,6 +114,7 @@ impl<'w> InContainer<'w> {
 
     /// Brings the image; before anything is asked for that could not be repeated.
     pub(super) async fn prepare(&self) -> Result<String, StepError> {
+        self.is_alone().await?;
         pull::pull(
             self.work,
             &self.engine,
@@ -122,6 +123,33 @@ impl<'w> InContainer<'w> {
             &self.registries,
         )
         .await
+    }
+
+    /// A migration that an earlier run had to leave at work gets no second one beside it.
+    async fn is_alone(&self) -> Result<(), StepError> {
+        let plan = &self.work.scene.plan;
+        let labels = [
+            format!("{}={}", label::PROJECT, plan.project),
+            format!("{}={}", label::ENVIRONMENT, plan.environment),
+            format!("{}={}", label::COMPONENT, self.component_name),
+            STEP.to_owned(),
+        ];
+        let labels = labels.each_ref().map(String::as_str);
+        let found = self.engine.list(&labels).await?;
+        let at_work = |other: &Container| {
+            let runs = matches!(other.state, State::Running | State::Paused);
+            runs && other.name != self.name
+        };
+        match found.into_iter().find(at_work) {
+            None => Ok(()),
+            Some(other) => Err(StepError::advised(
+                format!(
+                    "a migration of an earlier run is still at work in {}",
+                    other.name
+                ),
+                "let it come to its end, or stop it on the host and look at the database; then start a new run",
+            )),
+        }
     }
 
     pub(super) async fn start(&self, image: &str, script: &str) -> Result<(), StepError> {
