@@ -57,7 +57,8 @@ const NOT_LOADED: Exit = Exit::Code(82);
 
 /// nginx takes a reload as an order and reports a failure (a port that is taken) only in its error log, while the old
 /// configuration goes on. What tells is whether the master has made new workers. `$1` seconds to wait for them. It tells
-/// the old ones to take no more requests a tenth of a second later.
+/// the old ones to take no more requests a tenth of a second later. Small systems have no `ps`; the kernel's own list of a
+/// process's children will do there.
 const LOAD: &str = r#"
 PATH=$PATH:/usr/sbin:/sbin
 command -v nginx >/dev/null || exit 80
@@ -67,7 +68,7 @@ log=$(nginx -T 2>/dev/null | sed -n 's/^[[:space:]]*error_log[[:space:]][[:space
 [ -n "$pidfile" ] || pidfile=/run/nginx.pid
 [ -n "$log" ] || log=/var/log/nginx/error.log
 master() { pid=$(cat "$pidfile" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }
-workers() { ps -o pid= --ppid "$pid" 2>/dev/null | sort; }
+workers() { ps -o pid= --ppid "$pid" 2>/dev/null || cat "/proc/$pid/task/$pid/children" 2>/dev/null; }
 before=""
 had=$(wc -c <"$log" 2>/dev/null || echo 0)
 if master; then before=$(workers); fi

@@ -98,7 +98,11 @@ pub(super) async fn run(portal: Portal, stop: CancellationToken) {
             () = tokio::time::sleep(PASS) => {}
             () = stop.cancelled() => {}
         }
-        while at_work.try_join_next().is_some() {}
+        while let Some(ended) = at_work.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a message could not be sent");
+            }
+        }
     }
     // A message at work would be left as one of which nobody knows whether it arrived, so it gets its answer.
     while at_work.join_next().await.is_some() {}
@@ -165,10 +169,17 @@ pub(super) fn later(pause: Duration) -> Ms {
 /// Sends a message to where the manifest that its run was planned from says.
 async fn send(portal: &Portal, due: &DueMessage, body: &str) -> Result<(), NotTaken> {
     let stored = portal.parts().store.load_run(due.run).await;
-    let stored = stored.map_err(|error| NotTaken::for_good(error.to_string()))?;
+    let stored = stored.map_err(|error| NotTaken {
+        transient: error.is_transient(),
+        ..NotTaken::for_good(error.to_string())
+    })?;
+    // A source of secrets may be away for a moment.
     let scene = Scene::open(portal, &stored)
         .await
-        .map_err(|failure| NotTaken::for_good(failure.what))?;
+        .map_err(|failure| NotTaken {
+            transient: true,
+            ..NotTaken::for_good(failure.what)
+        })?;
     let nobody =
         || NotTaken::for_good("the manifest of this run names nobody to tell there".into());
     let target = scene.manifest.notify_of(&scene.plan.environment);

@@ -11,6 +11,8 @@ use super::{StepError, Work};
 const FINDINGS: &str = "findings";
 /// Most files that are read: far more than any team has.
 const MOST_FILES: usize = 1_000;
+/// Most bytes that they may have together, because they are all in memory at once.
+const MOST_BYTES: usize = 32 << 20;
 
 pub(super) async fn lint(work: &Work, folder: &str) -> Result<Outcome, StepError> {
     let sha = &work.scene.plan.commit.sha;
@@ -93,13 +95,25 @@ async fn files(mirror: &Mirror, sha: &Sha, folder: &str) -> Result<Vec<WorkflowF
         ));
     }
     let mut files = Vec::new();
+    let mut bytes = 0;
     for name in names {
         let path = format!("{folder}/{name}");
-        let content = match mirror.file_at(sha, &path).await {
+        let mut content = match mirror.file_at(sha, &path).await {
             // What is too large to be read is too large to be linted: the linter says so, and where.
             Err(GitError::TooLarge { .. }) => vec![b' '; workflows::LARGEST + 1],
             read => read?.unwrap_or_default(),
         };
+        content.truncate(workflows::LARGEST + 1);
+        content.shrink_to_fit();
+        bytes += content.len();
+        if bytes > MOST_BYTES {
+            return Err(StepError::advised(
+                format!(
+                    "the workflow files in `{folder}` are larger than {MOST_BYTES} bytes together"
+                ),
+                "that is the limit; take out of the folder what is no workflow",
+            ));
+        }
         files.push(WorkflowFile { path, content });
     }
     Ok(files)

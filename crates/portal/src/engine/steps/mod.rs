@@ -19,11 +19,13 @@ use adapters::git::GitError;
 use adapters::nginx::NginxError;
 use adapters::registry::RegistryError;
 use adapters::ssh::SshError;
+use domain::manifest::LogDriver;
 use domain::report::{Artifact, Content};
 use domain::run::{Failure, Run};
 use domain::step::{Outcome, PlannedStep, StepKind};
 use domain::when::duration;
 use domain::{ComponentName, Digest};
+use indexmap::IndexMap;
 use store::{Claim, StoreError};
 use tokio::sync::watch;
 
@@ -257,7 +259,8 @@ impl Work {
             content,
         };
         let store = &self.scene.portal.parts().store;
-        Ok(store.put_artifact(&self.claim, &artifact, now()).await?)
+        self.patiently(|| store.put_artifact(&self.claim, &artifact, now()))
+            .await
     }
 
     /// Whether another try follows when this one fails for a reason that may pass.
@@ -342,6 +345,15 @@ pub(super) fn left_unknown(kind: &StepKind) -> Option<String> {
         "nothing: host {host} could not be looked at. If the log says that the old container of {component} was stopped, \
          it is there under a name with `.before-` in it; a new run starts with returning it, once the host can be reached"
     ))
+}
+
+/// The log driver that can be read back for certain, whatever the engine's own is: for a container of which the step must
+/// hear everything.
+fn readable_log() -> LogDriver {
+    LogDriver {
+        driver: "json-file".into(),
+        options: IndexMap::new(),
+    }
 }
 
 /// Does the step.

@@ -14,7 +14,7 @@ pub(super) async fn pull(
     registries: &[&str],
 ) -> Result<String, StepError> {
     let (scene, log) = (&work.scene, &work.log);
-    let mut last = None;
+    let mut last: Option<StepError> = None;
     for (tried, name) in registries.iter().enumerate() {
         let registry = scene.registry(name)?;
         let reference = format!("{}@{digest}", scene.image(registry, component));
@@ -36,7 +36,10 @@ pub(super) async fn pull(
                 if tried + 1 < registries.len() {
                     log.say(format!("{error}; trying the next registry"));
                 }
-                last = Some(error);
+                // A registry that is down for a moment is worth another try, whatever the others say.
+                if last.as_ref().is_none_or(|last| !last.is_transient()) {
+                    last = Some(error);
+                }
             }
         }
     }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use adapters::nginx;
-use adapters::ssh::Host;
+use adapters::ssh::{Host, SshError};
 use bytes::Bytes;
 use domain::manifest::{Component, Proxy, ProxyKind};
 use domain::report::Content;
@@ -114,12 +114,25 @@ impl<'w> Front<'w> {
     /// Puts back the configuration that the run of this key has kept, and has it loaded. True when there was one.
     pub(super) async fn restore(&self, site: &Site<'_>, key: &str) -> Result<bool, StepError> {
         let host = nginx::as_root(&site.host).await?;
-        if !host.move_file(&self.before(key), &self.proxy.path).await? {
+        let before = self.before(key);
+        let Some(old) = host.read_file(&before).await? else {
             return Ok(false);
+        };
+        self.work.still_drives().await?;
+        match host.write_file(&self.proxy.path, MODE, old).await {
+            // Moving it takes no room.
+            Err(SshError::DiskFull { .. }) => {
+                host.move_file(&before, &self.proxy.path).await?;
+            }
+            written => written?,
         }
         site.say(format!("put back {}", self.proxy.path));
-        self.load(&host).await?;
-        Ok(true)
+        let loaded = self.load(&host).await;
+        // Where it is not known whether it was loaded, what was kept stays: the next try finds by it what is left to do.
+        if !loaded.as_ref().is_err_and(StepError::is_transient) {
+            host.remove_file(&before).await?;
+        }
+        loaded.map(|()| true)
     }
 
     /// Keeps the old configuration for a rollback.

@@ -10,8 +10,9 @@ use secrecy::SecretString;
 use store::NewLine;
 
 use super::super::deploy::{env_file, label};
-use super::super::{StepError, Work, pull};
+use super::super::{StepError, Work, pull, readable_log};
 use super::record::Record;
+use super::script::Told;
 use super::{Ending, News, Seen, variables};
 
 /// How long it may take to end once it was asked to.
@@ -113,6 +114,7 @@ impl<'w> InContainer<'w> {
 
     /// Brings the image; before anything is asked for that could not be repeated.
     pub(super) async fn prepare(&self) -> Result<String, StepError> {
+        self.is_alone().await?;
         pull::pull(
             self.work,
             &self.engine,
@@ -121,6 +123,33 @@ impl<'w> InContainer<'w> {
             &self.registries,
         )
         .await
+    }
+
+    /// A migration that an earlier run had to leave at work gets no second one beside it.
+    async fn is_alone(&self) -> Result<(), StepError> {
+        let plan = &self.work.scene.plan;
+        let labels = [
+            format!("{}={}", label::PROJECT, plan.project),
+            format!("{}={}", label::ENVIRONMENT, plan.environment),
+            format!("{}={}", label::COMPONENT, self.component_name),
+            STEP.to_owned(),
+        ];
+        let labels = labels.each_ref().map(String::as_str);
+        let found = self.engine.list(&labels).await?;
+        let at_work = |other: &Container| {
+            let runs = matches!(other.state, State::Running | State::Paused);
+            runs && other.name != self.name
+        };
+        match found.into_iter().find(at_work) {
+            None => Ok(()),
+            Some(other) => Err(StepError::advised(
+                format!(
+                    "a migration of an earlier run is still at work in {}",
+                    other.name
+                ),
+                "let it come to its end, or stop it on the host and look at the database; then start a new run",
+            )),
+        }
     }
 
     pub(super) async fn start(&self, image: &str, script: &str) -> Result<(), StepError> {
@@ -177,6 +206,7 @@ impl<'w> InContainer<'w> {
             spec.hosts.push((name.clone(), scene.value(value)?));
         }
         spec.restart = Restart::No;
+        spec.log = Some(readable_log());
         spec.user = user.clone();
         (spec.memory, spec.cpus) = (*memory, *cpus);
         (spec.cap_add, spec.cap_drop) = (cap_add.clone(), cap_drop.clone());
@@ -267,7 +297,7 @@ impl<'w> InContainer<'w> {
         Ok(true)
     }
 
-    /// All lines from the first one on, of one that has ended.
+    /// From the first one on, the lines that tell something besides the log, of one that has ended.
     pub(super) async fn all(&self) -> Result<Vec<NewLine>, StepError> {
         let mut logs = self
             .engine
@@ -275,7 +305,8 @@ impl<'w> InContainer<'w> {
             .await?;
         let mut lines = Vec::new();
         while let Some(batch) = logs.next().await? {
-            lines.extend(batch.into_iter().map(line));
+            let told = batch.into_iter().map(line);
+            lines.extend(told.filter(|line| Told::may_take(&line.text)));
         }
         Ok(lines)
     }

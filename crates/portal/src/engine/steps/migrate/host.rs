@@ -10,6 +10,7 @@ use store::NewLine;
 use super::super::deploy::env_file;
 use super::super::{StepError, Work};
 use super::record::Record;
+use super::script::Told;
 use super::{Ending, News, Seen, variables};
 use crate::now;
 
@@ -86,13 +87,14 @@ impl OnHost {
         Ok(self.command.terminate(GRACE).await? != Phase::Running)
     }
 
-    /// All lines from the first one on, of one that has ended.
+    /// From the first one on, the lines that tell something besides the log, of one that has ended.
     pub(super) async fn all(&self) -> Result<Vec<NewLine>, StepError> {
         let mut following = self.command.follow(Default::default());
         let mut lines = Vec::new();
         loop {
             let more = news(&mut following).await?;
-            lines.extend(more.lines);
+            let told = more.lines.into_iter();
+            lines.extend(told.filter(|line| Told::may_take(&line.text)));
             if more.end.is_some() {
                 return Ok(lines);
             }

@@ -83,6 +83,16 @@ fn outcome(component: &ComponentName, end: End) -> Result<Outcome, StepError> {
     ))
 }
 
+/// Whether a note was stored. One that cannot be is no reason to leave a migration that runs to itself, or to call it
+/// failed; another portal that has taken over is.
+fn stored(noted: Result<(), StepError>) -> Result<bool, StepError> {
+    match noted {
+        Ok(()) => Ok(true),
+        Err(StepError::Lost) => Err(StepError::Lost),
+        Err(_) => Ok(false),
+    }
+}
+
 /// What a migration finds in its environment.
 fn variables(work: &Work, wanted: &Migrate) -> Vec<(&'static str, String)> {
     let plan = &work.scene.plan;
@@ -276,7 +286,7 @@ impl<'w> Migration<'w> {
         }
         if self.record.stage != Stage::Started {
             self.record.stage = Stage::Started;
-            self.record.keep(work, "the migration runs".into()).await?;
+            self.keep("the migration runs".into()).await?;
         }
         match self.follow(&mut place).await? {
             Ending::Exit { success, status } => self.end(&place, success, status).await,
@@ -333,15 +343,24 @@ impl<'w> Migration<'w> {
             })
             .collect();
         if !lines.is_empty() {
-            self.record.write(self.work, lines).await?;
+            stored(self.record.write(self.work, lines).await)?;
         }
         Ok(end)
+    }
+
+    async fn keep(&self, said: String) -> Result<bool, StepError> {
+        stored(self.record.keep(self.work, said).await)
     }
 
     async fn terminate(&mut self, place: &mut Place<'w>) -> Result<Ending, StepError> {
         let halted = |undone: &str| StepError::Halted {
             undone: Some(undone.to_owned()),
         };
+        // One that was away for too long would terminate what its successor follows.
+        let driving = tokio::time::timeout(STOPPING, self.work.still_drives()).await;
+        if matches!(driving, Ok(Err(StepError::Lost))) {
+            return Err(StepError::Lost);
+        }
         self.work
             .log
             .say("the time is up: terminating the migration");
@@ -417,12 +436,14 @@ impl<'w> Migration<'w> {
         };
         self.record.end = Some(end.clone());
         let said = format!("the migration ended with {}{heads}", end.status);
-        self.record.keep(work, said).await?;
-        self.remove(place).await;
+        // What is not noted is found on the host by the portal's next life.
+        if self.keep(said).await? {
+            self.remove(place).await;
+        }
         Ok(end)
     }
 
-    /// Its whole output. That it has ended is known: what cannot be read any more is done without.
+    /// What its whole output tells besides the log. That it has ended is known: what cannot be read any more is done without.
     async fn all(&mut self, place: &Place<'w>) -> Vec<NewLine> {
         let read = loop {
             match self.ask(place.all()).await {

@@ -63,13 +63,21 @@ pub(super) struct Told {
 /// A head is shown in one line.
 const LONGEST_HEAD: usize = 200;
 
+/// What stands before each mark.
+const SIGN: &str = "::fairlead-";
+
 impl Told {
+    /// Whether there may be something to take from a line.
+    pub(super) fn may_take(line: &str) -> bool {
+        line.contains(SIGN)
+    }
+
     /// Takes what a line tells; gives what of it belongs into the log, where that is anything. A line without an end
     /// stands in front of the mark that came next.
     pub(super) fn take<'l>(&mut self, line: &'l str) -> Option<&'l str> {
         let marks = ["before", "plan", "after"];
         let found = marks.into_iter().find_map(|mark| {
-            let (log, told) = line.split_once(&format!("::fairlead-{mark}::"))?;
+            let (log, told) = line.split_once(&format!("{SIGN}{mark}::"))?;
             Some((mark, log, told))
         });
         let Some((mark, log, told)) = found else {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use adapters::docker::{ContainerSpec, DockerError, Engine};
 use domain::ComponentName;
-use domain::manifest::{LogDriver, Test, Value};
+use domain::manifest::{Test, Value};
 use domain::when::duration;
 use indexmap::IndexMap;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Halt, StepError, Work};
+use super::super::{Halt, StepError, Work, readable_log};
 
 /// How long clearing is tried while the engine does not answer or is still busy with what is to go.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -91,11 +91,7 @@ impl<'w> Bench<'w> {
             env: env.iter().map(resolved).collect::<Result<_, _>>()?,
             networks: vec![self.network()],
             labels: self.labels(),
-            // The one that can be read back for certain.
-            log: Some(LogDriver {
-                driver: "json-file".into(),
-                options: IndexMap::new(),
-            }),
+            log: Some(readable_log()),
             ..ContainerSpec::new(image)
         })
     }
@@ -105,8 +101,9 @@ impl<'w> Bench<'w> {
     pub(super) async fn clear(&self) -> Result<bool, StepError> {
         let give_up = Instant::now() + PATIENCE;
         let mut some = false;
-        self.work.still_drives().await?;
         loop {
+            // Another portal gives its own tests these names and labels, and it may have taken over since the last look.
+            self.work.still_drives().await?;
             match self.clear_once(&mut some).await {
                 Ok(()) => return Ok(some),
                 Err(error) if Instant::now() > give_up => return Err(error.into()),

@@ -43,9 +43,12 @@ pub(super) async fn prepare(bench: &Bench<'_>, image: String) -> Result<String, 
             folder,
             work.scene.plan.commit.sha.short()
         ));
-        let mirror = work.scene.mirror().await?;
-        let archive = mirror.archive(&work.scene.plan.commit.sha, folder).await?;
-        let copying = bench.engine.unpack(&id, SOURCE, archive);
+        let copying = async {
+            let mirror = work.scene.mirror().await?;
+            let archive = mirror.archive(&work.scene.plan.commit.sha, folder).await?;
+            bench.engine.unpack(&id, SOURCE, archive).await?;
+            Ok::<(), StepError>(())
+        };
         work.unless_halted(copying).await?;
     } else {
         bench.say(format!("testing in {image}"));

@@ -57,10 +57,14 @@ async fn tested(bench: &Bench<'_>) -> Result<Outcome, StepError> {
     let container = commands::prepare(bench, image).await?;
     let mut results = Results::default();
     let mut ended = commands::run(bench, &container, &mut results).await;
-    if ended.is_ok()
+    if let Ok(command) = &ended
         && let Err(error) = results::of_file(bench, &container, &mut results).await
     {
-        ended = Err(error);
+        match error {
+            // That a command failed is what people have to know.
+            StepError::Failed { failure, .. } if command.is_some() => bench.say(failure.what),
+            error => ended = Err(error),
+        }
     }
     if let Some(report) = &results.report {
         let content = Content::Tests(report.clone());
