@@ -77,7 +77,6 @@ pub fn RunHead(
                 <div><dt>"Who"</dt><dd>{row.by.to_string()} ", " <When at=row.requested/> {retry_of}</dd></div>
                 {reason}
                 <div><dt>"Time"</dt><dd>{took} {usual}</dd></div>
-                <div><dt>"Release"</dt><dd><a href=release>"Images, tests and places"</a></dd></div>
             </dl>
             {move || waiting().map(|why| view! { <p class="notice">{Icon::Clock.draw()} {why}</p> })}
             {move || stopped_by().map(|who| view! { <p class="notice">{Icon::Stop.draw()} {who}</p> })}
