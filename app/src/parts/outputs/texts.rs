@@ -26,7 +26,8 @@ pub fn Texts(
                 _ => None,
             })
             .map(|(step, name, text)| {
-                let title = watched.with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
+                let title = watched
+                    .with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
                 view! {
                     <details class="card output">
                         <summary><span class="mono">{name}</span> " " <span class="muted">{title}</span></summary>
