@@ -22,7 +22,6 @@ CREATE TABLE run (
     state        TEXT   NOT NULL,
     seq          BIGINT NOT NULL,
     manifest     TEXT   NOT NULL,
-    sha          TEXT   NOT NULL,
     commit_json  TEXT   NOT NULL,
     plan_json    TEXT   NOT NULL,
     by_json      TEXT   NOT NULL,
@@ -36,7 +35,6 @@ CREATE TABLE run (
 );
 CREATE INDEX run_unfinished ON run (project, environment, id) WHERE ended_ms IS NULL;
 CREATE INDEX run_by_place ON run (project, environment, id);
-CREATE INDEX run_by_commit ON run (project, sha, id);
 CREATE INDEX run_worked ON run (project, environment, id) WHERE started_ms IS NOT NULL AND ended_ms IS NOT NULL;
 
 -- The truth about a run.
@@ -82,24 +80,6 @@ CREATE TABLE built (
     run       BIGINT NOT NULL REFERENCES run (id),
     PRIMARY KEY (project, component, tree_key, registry)
 );
--- The input on which a component's tests passed.
-CREATE TABLE tested (
-    project   TEXT   NOT NULL,
-    component TEXT   NOT NULL,
-    tests_key TEXT   NOT NULL,
-    run       BIGINT NOT NULL REFERENCES run (id),
-    PRIMARY KEY (project, component, tests_key)
-);
--- What steps leave to look at besides their logs.
-CREATE TABLE artifact (
-    run          BIGINT NOT NULL REFERENCES run (id),
-    step         BIGINT NOT NULL,
-    name         TEXT   NOT NULL,
-    project      TEXT   NOT NULL,
-    kind         TEXT   NOT NULL,
-    content_json TEXT   NOT NULL,
-    PRIMARY KEY (run, step, name)
-);
 CREATE TABLE step_time (
     run         BIGINT NOT NULL REFERENCES run (id),
     step        BIGINT NOT NULL,
@@ -111,55 +91,14 @@ CREATE TABLE step_time (
 );
 CREATE INDEX step_time_by_key ON step_time (project, environment, history_key, run);
 
--- Messages to the world outside, delivered once. `next_ms` is there when a message is to be tried again later or anew.
+-- Messages to the world outside, delivered once.
 CREATE TABLE outbox (
     key        TEXT   NOT NULL PRIMARY KEY,
     run        BIGINT NOT NULL REFERENCES run (id),
     project    TEXT   NOT NULL,
     body       TEXT   NOT NULL,
     state      TEXT   NOT NULL,
-    created_ms BIGINT NOT NULL,
-    tries      BIGINT NOT NULL DEFAULT 0,
-    next_ms    BIGINT
-);
-CREATE INDEX outbox_by_run ON outbox (run);
-CREATE INDEX outbox_pending ON outbox (run) WHERE state = 'pending';
-CREATE TABLE outbox_try (
-    key     TEXT   NOT NULL REFERENCES outbox (key),
-    n       BIGINT NOT NULL,
-    project TEXT   NOT NULL,
-    at_ms   BIGINT NOT NULL,
-    took_ms BIGINT NOT NULL,
-    arrived BIGINT NOT NULL,
-    answer  TEXT   NOT NULL,
-    PRIMARY KEY (key, n)
-);
-
--- What GitHub told, stored before it is answered. Without `done_ms` something is still to be done about it; with
--- `project`, for that project alone, because somebody there asked for it again.
-CREATE TABLE delivery_in (
-    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    guid        TEXT   NOT NULL UNIQUE,
-    event       TEXT   NOT NULL,
-    repository  TEXT   NOT NULL,
-    told_json   TEXT   NOT NULL,
-    received_ms BIGINT NOT NULL,
-    tries       BIGINT NOT NULL,
-    next_ms     BIGINT NOT NULL,
-    done_ms     BIGINT,
-    again_of    BIGINT REFERENCES delivery_in (id),
-    project     TEXT
-);
-CREATE INDEX delivery_in_open ON delivery_in (id) WHERE done_ms IS NULL;
-CREATE INDEX delivery_in_by_repository ON delivery_in (repository, id);
--- What came of it. `environment` is empty where it concerns a project as a whole.
-CREATE TABLE delivery_came (
-    delivery    BIGINT NOT NULL REFERENCES delivery_in (id),
-    project     TEXT   NOT NULL,
-    environment TEXT   NOT NULL,
-    came_json   TEXT   NOT NULL,
-    at_ms       BIGINT NOT NULL,
-    PRIMARY KEY (delivery, project, environment)
+    created_ms BIGINT NOT NULL
 );
 
 -- People sign in to the portal, not to a project: what they may do there stands in `memberships_json`.

@@ -30,7 +30,8 @@ pub fn Texts(
                 _ => None,
             })
             .map(|(step, name, text)| {
-                let title = watched.with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
+                let title = watched
+                    .with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
                 let save = format!("Save {name}");
                 view! {
                     <details class="card output">

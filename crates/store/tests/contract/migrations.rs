@@ -16,6 +16,8 @@ static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// Rows as version 1 wrote them. Never edit it: a later version gets a sample of its own.
 const SAMPLE_1: &str = include_str!("sample_0001.sql");
+/// Rows as version 3 wrote them, over those of version 1.
+const SAMPLE_3: &str = include_str!("sample_0003.sql");
 
 async fn the_sample_means_what_it_meant(store: &Store) {
     let stored = store.load_run(RunId(1)).await.unwrap();
@@ -72,7 +74,7 @@ async fn the_sample_means_what_it_meant(store: &Store) {
 }
 
 #[tokio::test]
-async fn a_sqlite_file_of_version_1_is_brought_up_to_date() {
+async fn a_sqlite_file_of_the_first_version_is_brought_up_to_date() {
     let dir = TempDir::new().unwrap();
     let url = StoreUrl::sqlite(dir.path().join("fairlead.db"));
     let options = sqlx::sqlite::SqliteConnectOptions::new()
@@ -80,21 +82,25 @@ async fn a_sqlite_file_of_version_1_is_brought_up_to_date() {
         .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await.unwrap();
     SQLITE.run_to(1, &pool).await.unwrap();
-    pool.close().await;
     raw(&url, SAMPLE_1).await.unwrap();
+    SQLITE.run_to(3, &pool).await.unwrap();
+    pool.close().await;
+    raw(&url, SAMPLE_3).await.unwrap();
     the_sample_means_what_it_meant(&Store::open(&url).await.unwrap()).await;
 }
 
 #[tokio::test]
-async fn a_postgresql_database_of_version_1_is_brought_up_to_date() {
+async fn a_postgresql_database_of_the_first_version_is_brought_up_to_date() {
     let Some((address, leftover)) = new_schema().await else {
         return;
     };
     let url = StoreUrl::from_str(&address).unwrap();
     let pool = PgPool::connect(&address).await.unwrap();
     POSTGRES.run_to(1, &pool).await.unwrap();
-    pool.close().await;
     raw(&url, SAMPLE_1).await.unwrap();
+    POSTGRES.run_to(3, &pool).await.unwrap();
+    pool.close().await;
+    raw(&url, SAMPLE_3).await.unwrap();
     the_sample_means_what_it_meant(&Store::open(&url).await.unwrap()).await;
     leftover.remove().await;
 }
