@@ -388,8 +388,18 @@ impl<'w> Migration<'w> {
         match tokio::time::timeout(STOPPING, last_words).await {
             // It came to its end in the last moment.
             Ok(Ok(end @ Ending::Exit { success: true, .. })) => return Ok(end),
-            // All that it said is in the log.
-            Ok(Ok(_)) => self.remove(place).await,
+            // All that it said is in the log. What became of it is noted before its traces go.
+            Ok(Ok(_)) => {
+                self.record.end = Some(End {
+                    status: "SIGTERM, because its time was up".into(),
+                    success: false,
+                    before: None,
+                    after: None,
+                });
+                if self.keep("the migration was terminated".into()).await? {
+                    self.remove(place).await;
+                }
+            }
             Ok(Err(_)) | Err(_) => {}
         }
         Err(halted(
@@ -443,7 +453,8 @@ impl<'w> Migration<'w> {
         Ok(end)
     }
 
-    /// What its whole output tells besides the log. That it has ended is known: what cannot be read any more is done without.
+    /// What its whole output tells besides the log. That it has ended is known: what cannot be read any more is done
+    /// without.
     async fn all(&mut self, place: &Place<'w>) -> Vec<NewLine> {
         let read = loop {
             match self.ask(place.all()).await {
