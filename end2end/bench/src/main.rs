@@ -55,6 +55,10 @@ enum Row {
     Wasm,
     /// The board's page with 1,000 runs in the store
     Board,
+    /// The portal's share of a processor while a build prints 5,000 lines a second
+    Chatty,
+    /// Ten projects at once, and the portal's memory meanwhile
+    Crowd,
     /// From `make demo` to its URL, where everything is built
     Demo,
 }
@@ -114,6 +118,8 @@ impl Bench {
             Row::Deploy => rows::deploy::measure(site, server, &start().await?, args.rounds).await,
             Row::Live => rows::live::measure(site, server, &start().await?).await,
             Row::Flood => rows::flood::measure(site, server, &start().await?, args.rounds).await,
+            Row::Chatty => rows::chatty::measure(server, &start().await?).await,
+            Row::Crowd => rows::crowd::measure(server, &start().await?).await,
             Row::Wasm => {
                 let _portal = start().await?;
                 rows::wasm::measure(site, &args.files).await

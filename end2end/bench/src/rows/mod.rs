@@ -1,5 +1,7 @@
 //! The rows of the table: one file each.
 pub mod board;
+pub mod chatty;
+pub mod crowd;
 pub mod demo;
 pub mod deploy;
 pub mod flood;
