@@ -58,6 +58,8 @@ pub struct LogLine {
 pub struct Event {
     /// When it was stored, RFC 3339.
     at: String,
+    /// The step that it is of, where it is of one.
+    step: Option<usize>,
     /// What the step left, where it succeeded.
     #[serde(default)]
     outcome: Value,
@@ -65,6 +67,8 @@ pub struct Event {
 
 /// What became of a run.
 pub struct Done {
+    /// The titles of its steps.
+    pub steps: Vec<String>,
     /// All that happened.
     pub events: Vec<Event>,
 }
@@ -194,17 +198,40 @@ impl Portal {
         Ok(found)
     }
 
+    /// Waits until somebody's push of a commit has become a run.
+    pub async fn run_of(&self, project: &str, commit: &str) -> Result<RunId> {
+        let limit = Instant::now() + Duration::from_secs(30);
+        loop {
+            let page: Value = self.get(&format!("/api/v1/runs?project={project}")).await?;
+            let mut runs = page["runs"].as_array().into_iter().flatten();
+            let found = runs.rfind(|run| run["commit"]["sha"] == commit);
+            if let Some(number) = found.and_then(|run| run["id"].as_i64()) {
+                return Ok(RunId(number));
+            }
+            ensure!(
+                Instant::now() < limit,
+                "the push of {commit} has started no run after 30 s"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until the run has succeeded.
     pub async fn done(&self, run: RunId) -> Result<Done> {
         let limit = Instant::now() + Duration::from_secs(300);
-        while self.run(run).await?.state != "succeeded" {
+        let steps = loop {
+            let Run { state, steps, .. } = self.run(run).await?;
+            if state == "succeeded" {
+                break steps;
+            }
             ensure!(
                 Instant::now() < limit,
                 "run #{run} has not succeeded after 300 s"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
         Ok(Done {
+            steps: steps.into_iter().map(|step| step.title).collect(),
             events: self.get(&format!("/api/v1/runs/{run}/events")).await?,
         })
     }
@@ -305,6 +332,24 @@ impl Done {
             }
         }
         Ok(deployed)
+    }
+
+    /// How many seconds after `since`, in milliseconds since 1970, each step began and ended.
+    pub fn story(&self, since: f64) -> Result<String> {
+        let mut told = Vec::new();
+        for (number, title) in self.steps.iter().enumerate() {
+            let of_it = self
+                .events
+                .iter()
+                .filter(|event| event.step == Some(number));
+            let times = of_it.map(Event::at_ms).collect::<Result<Vec<_>>>()?;
+            if let (Some(first), Some(last)) = (times.first(), times.last()) {
+                let seconds = |at: f64| (at - since) / 1000.0;
+                let (first, last) = (seconds(*first), seconds(*last));
+                told.push(format!("{title} {first:.1}–{last:.1}"));
+            }
+        }
+        Ok(told.join(", "))
     }
 }
 

@@ -7,4 +7,5 @@ pub mod deploy;
 pub mod flood;
 pub mod live;
 pub mod open_log;
+pub mod sample;
 pub mod wasm;
