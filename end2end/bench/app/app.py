@@ -18,6 +18,7 @@ parser.add_argument("--lines", type=int, default=0, help="how many lines it prin
 parser.add_argument("--rate", type=int, default=0, help="lines a second; as fast as it can where 0")
 parser.add_argument("--wait", action="store_true", help="print only when told to")
 parser.add_argument("--hold", action="store_true", help="be healthy only when told to")
+parser.add_argument("--end", action="store_true", help="end when everything is printed, as a build does")
 asked = parser.parse_args()
 
 # The first process of a container has no default action for SIGTERM.
@@ -65,6 +66,10 @@ class Answer(BaseHTTPRequestHandler):
         """Only the numbered lines belong into the log."""
 
 
+if asked.end:
+    printing.set()
+    print_lines()
+    raise SystemExit
 time.sleep(asked.start)
 if not asked.wait:
     printing.set()

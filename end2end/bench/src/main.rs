@@ -5,6 +5,7 @@ mod droplet;
 mod portal;
 mod report;
 mod rows;
+mod sample;
 mod seed;
 mod site;
 
@@ -20,6 +21,7 @@ use tokio::sync::OnceCell;
 use crate::droplet::Server;
 use crate::portal::Portal;
 use crate::report::Line;
+use crate::sample::Sample;
 use crate::seed::Long;
 use crate::site::Site;
 
@@ -55,6 +57,16 @@ enum Row {
     Wasm,
     /// The board's page with 1,000 runs in the store
     Board,
+    /// A push of the sample project with nothing to rebuild, to healthy
+    Push,
+    /// The same with a line of the backend changed, against the commands by hand
+    Change,
+    /// The sample project's unchanged tree in another environment
+    Promote,
+    /// The portal's share of a processor while a build prints 5,000 lines a second
+    Chatty,
+    /// Ten projects at once, and the portal's memory meanwhile
+    Crowd,
     /// From `make demo` to its URL, where everything is built
     Demo,
 }
@@ -114,6 +126,19 @@ impl Bench {
             Row::Deploy => rows::deploy::measure(site, server, &start().await?, args.rounds).await,
             Row::Live => rows::live::measure(site, server, &start().await?).await,
             Row::Flood => rows::flood::measure(site, server, &start().await?, args.rounds).await,
+            Row::Push | Row::Change | Row::Promote => {
+                let sample = Sample::prepare(site).await?;
+                let portal = start().await?;
+                let measured = match row {
+                    Row::Push => rows::sample::push(&sample, &portal, args.rounds).await,
+                    Row::Change => rows::sample::change(&sample, &portal, args.rounds).await,
+                    _ => rows::sample::promote(&sample, &portal, args.rounds).await,
+                };
+                sample.clean().await?;
+                measured
+            }
+            Row::Chatty => rows::chatty::measure(server, &start().await?).await,
+            Row::Crowd => rows::crowd::measure(server, &start().await?).await,
             Row::Wasm => {
                 let _portal = start().await?;
                 rows::wasm::measure(site, &args.files).await

@@ -53,6 +53,26 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// Something that happened to a run.
+#[derive(Debug, Deserialize)]
+pub struct Event {
+    /// When it was stored, RFC 3339.
+    at: String,
+    /// The step that it is of, where it is of one.
+    step: Option<usize>,
+    /// What the step left, where it succeeded.
+    #[serde(default)]
+    outcome: Value,
+}
+
+/// What became of a run.
+pub struct Done {
+    /// The titles of its steps.
+    pub steps: Vec<String>,
+    /// All that happened.
+    pub events: Vec<Event>,
+}
+
 /// What became of a deploy.
 pub struct Deployed {
     /// The new container's id.
@@ -145,7 +165,12 @@ impl Portal {
 
     /// Presses the button.
     pub async fn deploy(&self, project: Project) -> Result<RunId> {
-        let wanted = json!({ "project": project.name, "environment": "prod" });
+        self.deploy_to(project.name, "prod").await
+    }
+
+    /// The same in any environment.
+    pub async fn deploy_to(&self, project: &str, environment: &str) -> Result<RunId> {
+        let wanted = json!({ "project": project, "environment": environment });
         let asked = self
             .http
             .post(url("/api/v1/runs"))
@@ -173,45 +198,69 @@ impl Portal {
         Ok(found)
     }
 
-    /// Waits until the run has succeeded, and tells when its container was found healthy.
-    pub async fn deployed(&self, run: RunId) -> Result<Deployed> {
+    /// Waits until somebody's push of a commit has become a run.
+    pub async fn run_of(&self, project: &str, commit: &str) -> Result<RunId> {
+        let limit = Instant::now() + Duration::from_secs(30);
+        loop {
+            let page: Value = self.get(&format!("/api/v1/runs?project={project}")).await?;
+            let mut runs = page["runs"].as_array().into_iter().flatten();
+            let found = runs.rfind(|run| run["commit"]["sha"] == commit);
+            if let Some(number) = found.and_then(|run| run["id"].as_i64()) {
+                return Ok(RunId(number));
+            }
+            ensure!(
+                Instant::now() < limit,
+                "the push of {commit} has started no run after 30 s"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the run has succeeded.
+    pub async fn done(&self, run: RunId) -> Result<Done> {
         let limit = Instant::now() + Duration::from_secs(300);
-        while self.run(run).await?.state != "succeeded" {
+        let steps = loop {
+            let Run { state, steps, .. } = self.run(run).await?;
+            if state == "succeeded" {
+                break steps;
+            }
             ensure!(
                 Instant::now() < limit,
                 "run #{run} has not succeeded after 300 s"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let events: Vec<Value> = self.get(&format!("/api/v1/runs/{run}/events")).await?;
-        let healthy = events
-            .iter()
-            .find(|event| event["outcome"]["container"].is_string());
-        let healthy = healthy.with_context(|| format!("run #{run} has deployed nothing"))?;
-        let at = OffsetDateTime::parse(healthy["at"].as_str().unwrap_or_default(), &Rfc3339)?;
-        Ok(Deployed {
-            container: healthy["outcome"]["container"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-            at_ms: at.unix_timestamp_nanos() as f64 / 1e6,
+        };
+        Ok(Done {
+            steps: steps.into_iter().map(|step| step.title).collect(),
+            events: self.get(&format!("/api/v1/runs/{run}/events")).await?,
         })
+    }
+
+    /// The same, and tells when its container was found healthy.
+    pub async fn deployed(&self, run: RunId) -> Result<Deployed> {
+        let first = self.done(run).await?.deployed()?.into_iter().next();
+        first.with_context(|| format!("run #{run} has deployed nothing"))
     }
 
     /// Waits until the step that deploys is at work.
     pub async fn deploying(&self, run: RunId) -> Result<StepId> {
+        self.at_work(run, "Deploy").await
+    }
+
+    /// Waits until a step whose title begins so is at work.
+    pub async fn at_work(&self, run: RunId, title: &str) -> Result<StepId> {
         let limit = Instant::now() + Duration::from_secs(300);
         loop {
             let steps = self.run(run).await?.steps;
             if let Some(step) = steps
                 .iter()
-                .find(|step| step.title.starts_with("Deploy") && step.state == "running")
+                .find(|step| step.title.starts_with(title) && step.state == "running")
             {
                 return Ok(StepId(step.id));
             }
             ensure!(
                 Instant::now() < limit,
-                "run #{run} does not deploy after 300 s"
+                "run #{run} has no step `{title}` at work after 300 s"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -234,13 +283,73 @@ impl Portal {
 
     /// Resident memory in megabytes.
     pub fn memory_mb(&self) -> Result<f64> {
+        self.status_mb("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub fn most_memory_mb(&self) -> Result<f64> {
+        self.status_mb("VmHWM:")
+    }
+
+    fn status_mb(&self, field: &str) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let line = line.with_context(|| format!("no {field}"))?;
         let kb: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kb / 1024.0)
+    }
+
+    /// Seconds that its threads have spent on processors so far.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
+        // The second field is the program's name in parentheses and may hold anything; `utime` and `stime` are the
+        // 14th and the 15th.
+        let (_, rest) = stat.rsplit_once(')').context("no name")?;
+        let ticks = rest.split_whitespace().skip(11).take(2);
+        let ticks: f64 = ticks.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+        Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
+    }
+}
+
+impl Event {
+    /// When it was stored, in milliseconds since 1970.
+    pub fn at_ms(&self) -> Result<f64> {
+        let at = OffsetDateTime::parse(&self.at, &Rfc3339)?;
+        Ok(at.unix_timestamp_nanos() as f64 / 1e6)
+    }
+}
+
+impl Done {
+    /// Its containers, in the order in which they were healthy.
+    pub fn deployed(&self) -> Result<Vec<Deployed>> {
+        let mut deployed = Vec::new();
+        for event in &self.events {
+            if let Some(container) = event.outcome["container"].as_str() {
+                deployed.push(Deployed {
+                    container: container.to_owned(),
+                    at_ms: event.at_ms()?,
+                });
+            }
+        }
+        Ok(deployed)
+    }
+
+    /// How many seconds after `since`, in milliseconds since 1970, each step began and ended.
+    pub fn story(&self, since: f64) -> Result<String> {
+        let mut told = Vec::new();
+        for (number, title) in self.steps.iter().enumerate() {
+            let of_it = self
+                .events
+                .iter()
+                .filter(|event| event.step == Some(number));
+            let times = of_it.map(Event::at_ms).collect::<Result<Vec<_>>>()?;
+            if let (Some(first), Some(last)) = (times.first(), times.last()) {
+                let seconds = |at: f64| (at - since) / 1000.0;
+                let (first, last) = (seconds(*first), seconds(*last));
+                told.push(format!("{title} {first:.1}–{last:.1}"));
+            }
+        }
+        Ok(told.join(", "))
     }
 }
 

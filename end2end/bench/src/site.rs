@@ -21,7 +21,11 @@ pub struct Project {
     pub port: u16,
     /// What `app.py` is told.
     pub args: &'static [&'static str],
+    /// What its image is built by.
+    pub dockerfile: &'static str,
 }
+
+const DOCKERFILE: &str = "dockerfile";
 
 /// Where the portal under measurement listens.
 pub const LISTEN: &str = "127.0.0.1:3190";
@@ -31,27 +35,60 @@ pub const QUICK_START: Project = Project {
     name: "bench-quick",
     port: 18201,
     args: &["--start", "1.3"],
+    dockerfile: DOCKERFILE,
 };
 /// Is up in a little under five seconds: just before somebody looks who looks every five seconds.
 pub const SLOW_START: Project = Project {
     name: "bench-slow",
     port: 18204,
     args: &["--start", "4.3"],
+    dockerfile: DOCKERFILE,
 };
 /// Prints 1,000 lines a second when told to.
 pub const STEADY: Project = Project {
     name: "bench-steady",
     port: 18202,
     args: &["--lines", "20000", "--rate", "1000", "--wait", "--hold"],
+    dockerfile: DOCKERFILE,
 };
 /// Prints 200,000 lines as fast as it can.
 pub const FLOOD: Project = Project {
     name: "bench-flood",
     port: 18203,
     args: &["--lines", "200000", "--hold"],
+    dockerfile: DOCKERFILE,
+};
+/// Its build prints 5,000 lines a second for twenty seconds.
+pub const CHATTY: Project = Project {
+    name: "bench-chatty",
+    port: 18205,
+    args: &[],
+    dockerfile: "chatty",
 };
 
-const PROJECTS: [Project; 4] = [QUICK_START, SLOW_START, STEADY, FLOOD];
+/// Ten that are deployed at once.
+pub const CROWD: [Project; 10] = [
+    one_of_many("bench-crowd-0", 18220),
+    one_of_many("bench-crowd-1", 18221),
+    one_of_many("bench-crowd-2", 18222),
+    one_of_many("bench-crowd-3", 18223),
+    one_of_many("bench-crowd-4", 18224),
+    one_of_many("bench-crowd-5", 18225),
+    one_of_many("bench-crowd-6", 18226),
+    one_of_many("bench-crowd-7", 18227),
+    one_of_many("bench-crowd-8", 18228),
+    one_of_many("bench-crowd-9", 18229),
+];
+
+const fn one_of_many(name: &'static str, port: u16) -> Project {
+    Project {
+        name,
+        port,
+        ..QUICK_START
+    }
+}
+
+const PROJECTS: [Project; 5] = [QUICK_START, SLOW_START, STEADY, FLOOD, CHATTY];
 
 /// Where all of it is.
 pub struct Site {
@@ -80,7 +117,7 @@ impl Site {
             dir,
             commit,
         };
-        for project in PROJECTS {
+        for project in PROJECTS.into_iter().chain(CROWD) {
             let path = site.dir.join(format!("projects/{}.toml", project.name));
             std::fs::write(path, site.manifest(project)?)?;
         }
@@ -148,6 +185,7 @@ api_url = "{api_url}"
 client_id = "{client_id}"
 client_secret = "secret:GITHUB_CLIENT_SECRET"
 token = "secret:GITHUB_TOKEN"
+webhook_secret = "secret:GITHUB_WEBHOOK_SECRET"
 
 [secrets]
 files = ["../secrets.env"]
@@ -164,7 +202,13 @@ team = "meats-central/leads"
         )
     }
 
-    fn manifest(&self, Project { name, port, args }: Project) -> Result<String> {
+    fn manifest(&self, project: Project) -> Result<String> {
+        let Project {
+            name,
+            port,
+            args,
+            dockerfile,
+        } = project;
         let [docr, ghcr] = &self.lab.registries[..] else {
             anyhow::bail!("the lab should have two registries")
         };
@@ -193,7 +237,7 @@ password = "secret:GHCR_TOKEN"
 [components.app]
 host = "frontend"
 image = "{name}"
-build = {{ context = ".", dockerfile = "dockerfile" }}
+build = {{ context = ".", dockerfile = "{dockerfile}", args = {{ COMMIT = "{commit}" }} }}
 container = {{ name = "{name}", ports = ["{port}:8000"], command = [{args}] }}
 health = {{ url = "http://localhost:{port}/", attempts = 60, every = "5s" }}
 
@@ -205,6 +249,7 @@ hosts.frontend = {{ address = "secret:FRONTEND_HOST", user = "secret:FRONTEND_US
             docr = docr.address,
             ghcr = ghcr.address,
             args = args.join(", "),
+            commit = self.commit,
         ))
     }
 }
@@ -217,47 +262,49 @@ pub fn root() -> PathBuf {
 
 /// One commit with the app in it. Gives its id.
 fn make_repository(bare: &Path, dir: &Path) -> Result<String> {
-    let _ = std::fs::remove_dir_all(bare);
-    let git = |args: &[&str]| -> Result<String> {
-        let done = Command::new("git")
-            .arg("--git-dir")
-            .arg(bare)
-            .args(args)
-            .current_dir(dir)
-            .envs([
-                ("GIT_CONFIG_GLOBAL", "/dev/null"),
-                ("GIT_CONFIG_SYSTEM", "/dev/null"),
-            ])
-            .envs([
-                ("GIT_AUTHOR_NAME", "Bench"),
-                ("GIT_AUTHOR_EMAIL", "bench@example.com"),
-            ])
-            .envs([
-                ("GIT_COMMITTER_NAME", "Bench"),
-                ("GIT_COMMITTER_EMAIL", "bench@example.com"),
-            ])
-            .output()
-            .context("git cannot be started")?;
-        ensure!(
-            done.status.success(),
-            "git {}: {}",
-            args.join(" "),
-            String::from_utf8_lossy(&done.stderr).trim()
-        );
-        Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
-    };
-    std::fs::create_dir_all(bare)?;
     let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("app");
-    let app = app.to_string_lossy();
-    git(&["init", "--quiet", "--bare", "--initial-branch", "main"])?;
-    git(&["--work-tree", &app, "add", "--all", &app])?;
+    new_repository(bare, dir, &app, "main")
+}
+
+/// A bare repository with one branch of one commit, which has all files of a folder. Gives the commit's id.
+pub fn new_repository(bare: &Path, dir: &Path, files: &Path, branch: &str) -> Result<String> {
+    let _ = std::fs::remove_dir_all(bare);
+    std::fs::create_dir_all(bare)?;
+    let (bare, files) = (bare.to_string_lossy(), files.to_string_lossy());
+    let git = |args: &[&str]| git(dir, &[&["--git-dir", &bare], args].concat());
+    git(&["init", "--quiet", "--bare", "--initial-branch", branch])?;
+    git(&["--work-tree", &files, "add", "--all", &files])?;
     git(&[
         "--work-tree",
-        &app,
+        &files,
         "commit",
         "--quiet",
         "--message",
         "Add the app of the bench",
     ])?;
     git(&["rev-parse", "HEAD"])
+}
+
+/// Runs git in a folder, and gives what it printed.
+pub fn git(folder: &Path, args: &[&str]) -> Result<String> {
+    let mut command = Command::new("git");
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .env("GIT_TERMINAL_PROMPT", "0");
+    for who in ["AUTHOR", "COMMITTER"] {
+        command
+            .env(format!("GIT_{who}_NAME"), "Bench")
+            .env(format!("GIT_{who}_EMAIL"), "bench@example.com");
+    }
+    let done = command.output().context("git cannot be started")?;
+    ensure!(
+        done.status.success(),
+        "git {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&done.stderr).trim()
+    );
+    Ok(String::from_utf8_lossy(&done.stdout).trim().to_owned())
 }

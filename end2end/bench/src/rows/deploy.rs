@@ -139,7 +139,9 @@ async fn with_ssh(
     site: &Site,
     server: &Server,
     watcher: &Watcher,
-    Project { name, port, args }: Project,
+    Project {
+        name, port, args, ..
+    }: Project,
     image: &str,
 ) -> Result<Took> {
     let registry = &site.lab.registries[0];
@@ -173,7 +175,9 @@ async fn with_ssh(
 async fn with_the_api(
     server: &Server,
     watcher: &Watcher,
-    Project { name, port, args }: Project,
+    Project {
+        name, port, args, ..
+    }: Project,
     image: &str,
 ) -> Result<Took> {
     let engine = &server.engine;
