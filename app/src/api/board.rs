@@ -6,17 +6,18 @@ use domain::{EnvName, ProjectName, RunId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
+use super::Answer;
 use crate::error::UiError;
 
 /// What runs where.
-#[server(prefix = "/ui", endpoint = "board", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "board", input = GetUrl, output = Answer)]
 pub async fn board(project: ProjectName) -> Result<view::Board, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     Ok(portal.board(&caller.actor, &project).await?)
 }
 
 /// What a deploy would do now; nothing starts. Without `commit` it is the branch's newest.
-#[server(prefix = "/ui", endpoint = "propose", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "propose", input = GetUrl, output = Answer)]
 pub async fn propose(
     project: ProjectName,
     environment: EnvName,
@@ -34,7 +35,7 @@ pub async fn propose(
 }
 
 /// Starts a deploy and goes to its run.
-#[server(prefix = "/ui", endpoint = "deploy")]
+#[server(prefix = "/ui", endpoint = "deploy", output = Answer)]
 pub async fn deploy(
     project: ProjectName,
     environment: EnvName,

@@ -6,6 +6,7 @@ use domain::{EnvName, ProjectName, RunId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
+use super::Answer;
 use crate::error::UiError;
 
 /// How many runs stand on a page.
@@ -13,7 +14,7 @@ use crate::error::UiError;
 const PAGE: i64 = 30;
 
 /// A page of runs, newest first, older than `before` where that is given.
-#[server(prefix = "/ui", endpoint = "runs", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "runs", input = GetUrl, output = Answer)]
 pub async fn runs(
     project: Option<ProjectName>,
     environment: Option<EnvName>,
@@ -32,21 +33,21 @@ pub async fn runs(
 }
 
 /// A run with its plan, steps and events.
-#[server(prefix = "/ui", endpoint = "run", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "run", input = GetUrl, output = Answer)]
 pub async fn run(id: RunId) -> Result<RunView, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     Ok(portal.run(&caller.actor, id).await?)
 }
 
 /// What a run's steps left besides their logs.
-#[server(prefix = "/ui", endpoint = "artifacts", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "artifacts", input = GetUrl, output = Answer)]
 pub async fn artifacts(id: RunId) -> Result<Vec<Artifact>, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     Ok(portal.artifacts(&caller.actor, id).await?)
 }
 
 /// Asks a run to stop at its next safe point, and shows it.
-#[server(prefix = "/ui", endpoint = "cancel")]
+#[server(prefix = "/ui", endpoint = "cancel", output = Answer)]
 pub async fn cancel(id: RunId) -> Result<(), UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     portal.cancel(&caller.actor, origin, id).await?;
@@ -55,7 +56,7 @@ pub async fn cancel(id: RunId) -> Result<(), UiError> {
 }
 
 /// Starts a failed run again from its failed step, and goes to the new run.
-#[server(prefix = "/ui", endpoint = "retry")]
+#[server(prefix = "/ui", endpoint = "retry", output = Answer)]
 pub async fn retry(id: RunId) -> Result<RunId, UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     let run = portal.retry(&caller.actor, origin, id).await?;

@@ -1,18 +1,19 @@
 //! One websocket that is made again, with the cursor of that moment, whenever it breaks.
+use std::ops::ControlFlow;
+
 use domain::ProjectName;
-use domain::live::Frame;
 use leptos::prelude::*;
 
 use super::Link;
 
-/// Follows the address that `path` gives at each connect, until the owner of this call is gone or the portal says that
-/// nothing will follow. On the server it does nothing.
+/// Follows the address that `path` gives at each connect, until the owner of this call is gone or `take`, which reads
+/// the messages, breaks off because nothing will follow. On the server it does nothing.
 #[cfg(not(feature = "hydrate"))]
 pub fn follow(
     _project: ProjectName,
     _path: impl Fn() -> String + 'static,
     _link: RwSignal<Link>,
-    _take: impl Fn(Frame) + 'static,
+    _take: impl Fn(&str) -> serde_json::Result<ControlFlow<()>> + 'static,
 ) {
 }
 
@@ -41,13 +42,13 @@ mod browser {
     const FIRST_PAUSE: Duration = Duration::from_millis(500);
     const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-    /// Follows the address that `path` gives at each connect, until the owner of this call is gone or the portal says
-    /// that nothing will follow. What it tells of belongs to `project`.
+    /// Follows the address that `path` gives at each connect, until the owner of this call is gone or `take`, which
+    /// reads the messages, breaks off because nothing will follow. What is told of belongs to `project`.
     pub fn follow(
         project: ProjectName,
         path: impl Fn() -> String + 'static,
         link: RwSignal<Link>,
-        take: impl Fn(Frame) + 'static,
+        take: impl Fn(&str) -> serde_json::Result<ControlFlow<()>> + 'static,
     ) {
         let (work, handle) = abortable(async move {
             let mut pause = FIRST_PAUSE;
@@ -111,7 +112,7 @@ mod browser {
     async fn listen(
         path: &str,
         link: RwSignal<Link>,
-        take: &impl Fn(Frame),
+        take: &impl Fn(&str) -> serde_json::Result<ControlFlow<()>>,
         pause: &mut Duration,
     ) -> Left {
         let socket = socket_url(path).and_then(|url| WebSocket::open(&url).ok());
@@ -129,9 +130,9 @@ mod browser {
             match message {
                 Ok(Message::Text(text)) => {
                     *pause = FIRST_PAUSE;
-                    match serde_json::from_str(&text) {
-                        Ok(Frame::End) => return Left::For(Link::Ended),
-                        Ok(frame) => take(frame),
+                    match take(&text) {
+                        Ok(ControlFlow::Break(())) => return Left::For(Link::Ended),
+                        Ok(ControlFlow::Continue(())) => {}
                         // A newer portal may say what this page does not know yet.
                         Err(error) => leptos::logging::warn!(
                             "a message of the portal was not understood: {error}"

@@ -1,8 +1,8 @@
 //! What runs where: the environments of a project from left to right, in the order of promotion.
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use domain::live::Frame;
-use domain::view::{Board, Me, RunView};
+use domain::view::{Board, Me};
 use domain::{EnvName, ProjectName};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -24,8 +24,8 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// What `/` shows.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 enum Home {
-    /// A project, with its runs at work.
-    Board(Box<Board>, Vec<RunView>),
+    /// A project.
+    Board(Box<Board>),
     /// The choice between several.
     Projects(Me),
 }
@@ -38,11 +38,7 @@ async fn load(project: Option<ProjectName>) -> Result<Home, UiError> {
         (None, _) => return Ok(Home::Projects(me)),
     };
     let board = api::board::board(project).await?;
-    let mut active = Vec::new();
-    for row in board.lanes.iter().filter_map(|lane| lane.active.as_ref()) {
-        active.push(api::runs::run(row.id).await?);
-    }
-    Ok(Home::Board(Box::new(board), active))
+    Ok(Home::Board(Box::new(board)))
 }
 
 /// The page.
@@ -54,7 +50,7 @@ pub fn BoardPage() -> impl IntoView {
         <Suspense fallback=|| view! { <Skeleton lines=8/> }>
             {move || Suspend::new(async move {
                 match home.await {
-                    Ok(Home::Board(board, active)) => view! { <BoardView board=*board active/> }.into_any(),
+                    Ok(Home::Board(board)) => view! { <BoardView board=*board/> }.into_any(),
                     Ok(Home::Projects(me)) => view! { <Projects me/> }.into_any(),
                     Err(error) => view! { <TroublePage error/> }.into_any(),
                 }
@@ -85,7 +81,7 @@ fn Projects(me: Me) -> impl IntoView {
 
 /// The board, kept up to date.
 #[component]
-fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
+fn BoardView(board: Board) -> impl IntoView {
     Clock::start(board.now);
     let project = board.project.clone();
     let shown = Shown {
@@ -110,10 +106,10 @@ fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
             of.clone(),
             move || address.clone(),
             link,
-            move |frame| {
-                if frame == Frame::Board {
-                    shown.load_again();
-                }
+            // There is one message: something changed.
+            move |_| {
+                shown.load_again();
+                Ok(ControlFlow::Continue(()))
             },
         );
     });
@@ -128,10 +124,6 @@ fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
                 .find(|lane| lane.environment == name)
                 .cloned()
         })?;
-        let loaded = active
-            .iter()
-            .find(|view| view.row.environment == name)
-            .cloned();
         let deploy = format!("/deploy/{of}/{name}");
         let (of, to) = (name.clone(), name);
         let lane = Memo::new(move |_| {
@@ -149,7 +141,7 @@ fn BoardView(board: Board, active: Vec<RunView>) -> impl IntoView {
             wanted.set(Some(to.clone()));
             open.set(true);
         });
-        Some(view! { <LaneView lane repository_url=url.get_untracked() deploy on_deploy loaded/> })
+        Some(view! { <LaneView lane repository_url=url.get_untracked() deploy on_deploy/> })
     };
     let dialog_title = Signal::derive(move || {
         let to = wanted.get();

@@ -1,4 +1,6 @@
 //! A run: what it is, the graph of its steps, and the log of one of them, kept up to date.
+use std::ops::ControlFlow;
+
 use domain::live::Frame;
 use domain::report::Artifact;
 use domain::run::{Run, StepState};
@@ -149,10 +151,14 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
             return;
         }
         let address = move || watched.address(Some((step, log.total.get_untracked())));
-        follow(project.clone(), address, link, move |frame| match frame {
-            Frame::Events { events } => watched.take(&events),
-            Frame::Lines { step, lines } => log.take(step, lines),
-            Frame::Board | Frame::End => {}
+        follow(project.clone(), address, link, move |text| {
+            match serde_json::from_str(text)? {
+                Frame::Events { events } => watched.take(&events),
+                Frame::Lines { step, lines } => log.take(step, lines),
+                Frame::Board => {}
+                Frame::End => return Ok(ControlFlow::Break(())),
+            }
+            Ok(ControlFlow::Continue(()))
         });
     });
     let step_title = Signal::derive(move || {

@@ -1,6 +1,6 @@
 //! One environment on the board.
 use domain::run::RunState;
-use domain::view::{ComponentRow, Lane, Offer, RunRow, RunView};
+use domain::view::{ComponentRow, Lane, Offer, RunRow};
 use leptos::prelude::*;
 
 use super::button::{Why, ready};
@@ -22,18 +22,12 @@ pub fn LaneView(
     deploy: String,
     /// Opens the confirmation here instead.
     on_deploy: Callback<()>,
-    /// Its run at work, where it was loaded with the board.
-    loaded: Option<RunView>,
 ) -> impl IntoView {
     let first = lane.get_untracked();
     let name = first.environment.to_string();
     let heading = format!("lane-{name}");
     let labelled_by = heading.clone();
-    let active = Memo::new(move |_| {
-        lane.with(|lane| lane.active.clone().map(|row| (row.id, row.state, row)))
-    });
-    let active_id = Memo::new(move |_| active.get().map(|(id, ..)| id));
-    let loaded = StoredValue::new(loaded);
+    let active = Memo::new(move |_| lane.with(|lane| (lane.active.clone(), lane.progress.clone())));
     let url = StoredValue::new(repository_url);
     view! {
         <section class="lane" aria-labelledby=labelled_by>
@@ -47,10 +41,8 @@ pub fn LaneView(
             {move || lane.with(|lane| head(lane, &url.get_value()))}
             <div class="lane-active">
                 {move || {
-                    active_id.get()?;
-                    let (id, _, row) = active.get_untracked()?;
-                    let loaded = loaded.get_value().filter(|view| view.row.id == id);
-                    Some(view! { <ActiveRun row loaded/> })
+                    let (row, progress) = active.get();
+                    row.map(|row| view! { <ActiveRun row progress/> })
                 }}
                 {move || lane.with(|lane| lane.queued.iter().cloned().map(|row| view! { <QueuedRun row/> }).collect_view())}
             </div>

@@ -6,7 +6,7 @@ use crate::manifest::Problem;
 use crate::plan::{Blocker, Commit, Plan, RunKind};
 use crate::policy::{ActorName, Role};
 use crate::release::TreeKey;
-use crate::run::{Failure, RunState, StepRun, StoredEvent};
+use crate::run::{Failure, Run, RunState, StepRun, StepState, StoredEvent};
 use crate::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, Sha, StepId};
 
 /// The one who looks at the page.
@@ -69,12 +69,47 @@ pub struct Lane {
     pub components: Vec<ComponentRow>,
     /// The run at work here.
     pub active: Option<RunRow>,
+    /// How far that one has come.
+    pub progress: Option<Progress>,
     /// Runs that wait for their turn, the next one first.
     pub queued: Vec<RunRow>,
     /// The last run that ended here.
     pub last: Option<RunRow>,
     /// Whether the reader may deploy here.
     pub deploy: Offer,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The states of its steps in a word each, in the plan's order.
+    pub states: Vec<String>,
+    /// How many of them are done with.
+    pub done: usize,
+    /// What is being done now.
+    pub at_work: Vec<String>,
+}
+
+impl Progress {
+    /// That of a run as it stands.
+    pub fn of(run: &Run) -> Self {
+        let at_work = run.plan.steps.iter().zip(&run.steps).filter(|(_, step)| {
+            matches!(step.state, StepState::Running | StepState::Retrying { .. })
+        });
+        Self {
+            states: run
+                .steps
+                .iter()
+                .map(|step| step.state.as_str().to_owned())
+                .collect(),
+            done: run
+                .steps
+                .iter()
+                .filter(|step| step.state.is_final())
+                .count(),
+            at_work: at_work.map(|(planned, _)| planned.step.title()).collect(),
+        }
+    }
 }
 
 /// A component in an environment.

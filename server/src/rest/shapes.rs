@@ -150,6 +150,7 @@ impl From<Lane> for Environment {
             behind,
             components,
             active,
+            progress: _,
             queued,
             last,
             deploy,

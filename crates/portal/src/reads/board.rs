@@ -1,6 +1,6 @@
 //! The board: what runs where, and what could be deployed.
 use domain::policy::{Action, Actor, allow};
-use domain::view::{Board, ComponentRow, Lane};
+use domain::view::{Board, ComponentRow, Lane, Progress};
 use domain::{EnvName, ProjectName};
 use store::LaneRuns;
 
@@ -52,6 +52,10 @@ impl Portal {
                 queued,
                 last,
             } = runs.remove(name).unwrap_or_default();
+            let progress = match &active {
+                Some(row) => Some(Progress::of(&store.load_run(row.id).await?.run()?)),
+                None => None,
+            };
             let action = Action::Deploy {
                 environment: EnvName::clone(name),
                 least: place.deploy,
@@ -65,6 +69,7 @@ impl Portal {
                 behind,
                 components,
                 active,
+                progress,
                 queued,
                 last,
                 deploy: offer(

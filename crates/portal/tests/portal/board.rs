@@ -53,6 +53,9 @@ async fn the_board_tells_what_runs_and_how_far_behind_it_is() {
     let running = dev.components[0].running.as_ref().unwrap();
     assert_eq!((&running.commit, running.run), (&first, run));
     assert_eq!(dev.active.as_ref().unwrap().id, at_work);
+    let steps = world.run(at_work).await.plan.steps.len();
+    assert_eq!(dev.progress.as_ref().unwrap().states.len(), steps);
+    assert_eq!(prod.progress, None);
     assert_eq!(
         dev.queued.iter().map(|row| row.id).collect::<Vec<_>>(),
         [waiting]
