@@ -190,7 +190,7 @@ pub enum Outcome {
         /// What to pull it by.
         digest: Digest,
         /// How many bytes it is to pull as a whole, where the registry could tell.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         bytes: Option<u64>,
     },
     /// A container that is healthy.
