@@ -7,6 +7,7 @@
     clippy::print_stdout,
     reason = "a test may stop at the first surprise"
 )]
+mod builds;
 mod crash;
 mod database;
 mod deploys;
