@@ -11,6 +11,7 @@ mod builds;
 mod crash;
 mod database;
 mod deploys;
+mod engines;
 mod fronts;
 mod hosts;
 mod images;
