@@ -114,6 +114,7 @@ impl<'w> Front<'w> {
     /// Puts back the configuration that the run of this key has kept, and has it loaded. True when there was one.
     pub(super) async fn restore(&self, site: &Site<'_>, key: &str) -> Result<bool, StepError> {
         let host = nginx::as_root(&site.host).await?;
+        self.work.still_drives().await?;
         if !host.move_file(&self.before(key), &self.proxy.path).await? {
             return Ok(false);
         }

@@ -295,7 +295,12 @@ impl<'w> Migration<'w> {
         self.record.stage = Stage::Asked;
         let said = format!("starting the migration {}", place.described());
         self.record.keep(work, said).await?;
-        ask!(self, place.start(&image, &script));
+        // Where the host was away for so long that another portal took the run over, that one has started it, and may
+        // have removed what it left.
+        ask!(self, async {
+            work.still_drives().await?;
+            place.start(&image, &script).await
+        });
         Ok(())
     }
 
@@ -338,11 +343,13 @@ impl<'w> Migration<'w> {
         let halted = |undone: &str| StepError::Halted {
             undone: Some(undone.to_owned()),
         };
+        self.work.still_drives().await?;
         self.work
             .log
             .say("the time is up: terminating the migration");
         match tokio::time::timeout(STOPPING, place.terminate()).await {
             Ok(Ok(true)) => {}
+            Ok(Err(StepError::Lost)) => return Err(StepError::Lost),
             Ok(Ok(false)) => {
                 return Err(halted(
                     "the migration was to be terminated and still runs: end it on the host",
@@ -366,7 +373,8 @@ impl<'w> Migration<'w> {
             // It came to its end in the last moment.
             Ok(Ok(end @ Ending::Exit { success: true, .. })) => return Ok(end),
             // All that it said is in the log.
-            Ok(Ok(_)) => self.remove(place).await,
+            Ok(Ok(_)) => self.remove(place).await?,
+            Ok(Err(StepError::Lost)) => return Err(StepError::Lost),
             Ok(Err(_)) | Err(_) => {}
         }
         Err(halted(
@@ -414,7 +422,7 @@ impl<'w> Migration<'w> {
         self.record.end = Some(end.clone());
         let said = format!("the migration ended with {}{heads}", end.status);
         self.record.keep(work, said).await?;
-        self.remove(place).await;
+        self.remove(place).await?;
         Ok(end)
     }
 
@@ -439,12 +447,14 @@ impl<'w> Migration<'w> {
         read.unwrap_or_default()
     }
 
-    async fn remove(&self, place: &Place<'w>) {
+    async fn remove(&self, place: &Place<'w>) -> Result<(), StepError> {
+        self.work.still_drives().await?;
         if let Err(StepError::Failed { failure, .. }) = place.remove().await {
             let mut what = failure.what;
             self.work.log.clean(&mut what);
             self.work.log.say(format!("{} ({what})", place.traces()));
         }
+        Ok(())
     }
 
     fn unknown(&self, place: &Place<'w>, why: &str) -> StepError {
