@@ -448,13 +448,21 @@ impl<'w> Migration<'w> {
     }
 
     async fn remove(&self, place: &Place<'w>) -> Result<(), StepError> {
-        self.work.still_drives().await?;
-        if let Err(StepError::Failed { failure, .. }) = place.remove().await {
-            let mut what = failure.what;
-            self.work.log.clean(&mut what);
-            self.work.log.say(format!("{} ({what})", place.traces()));
+        let removed = match self.work.still_drives().await {
+            Ok(()) => place.remove().await,
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(StepError::Lost) => Err(StepError::Lost),
+            // How it ended is noted, and what it left disturbs nobody.
+            Err(StepError::Failed { failure, .. }) => {
+                let mut what = failure.what;
+                self.work.log.clean(&mut what);
+                self.work.log.say(format!("{} ({what})", place.traces()));
+                Ok(())
+            }
+            Ok(()) | Err(StepError::Halted { .. }) => Ok(()),
         }
-        Ok(())
     }
 
     fn unknown(&self, place: &Place<'w>, why: &str) -> StepError {
