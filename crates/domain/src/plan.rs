@@ -165,7 +165,9 @@ pub enum Blocker {
         commit: String,
     },
     /// A file that the build needs is not in the commit.
-    #[error("commit {commit} has no `{path}`, which component `{component}` is built from")]
+    #[error(
+        "commit {commit} has no `{path}`, which component `{component}` is built from; commit it, or correct `build` of the component in the manifest"
+    )]
     NoBuildInput {
         /// The commit.
         commit: Sha,

@@ -269,7 +269,7 @@ fn everything_that_stands_in_the_way_is_said_at_once() {
             "host `backend` of `dev` has no pinned key; run `fairlead host enrol` and put the fingerprint into `host_key`",
             "host `frontend` of `dev` has no pinned key; run `fairlead host enrol` and put the fingerprint into `host_key`",
             &format!(
-                "commit {} has no `frontend/dockerfile`, which component `frontend` is built from",
+                "commit {} has no `frontend/dockerfile`, which component `frontend` is built from; commit it, or correct `build` of the component in the manifest",
                 sha('a')
             ),
         ]

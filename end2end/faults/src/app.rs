@@ -151,6 +151,12 @@ impl Repository {
         self.commit_all(&format!("Write {name}"));
     }
 
+    /// Puts a commit on `main` that takes a file away.
+    pub fn commit_without(&self, name: &str) {
+        std::fs::remove_file(self.tree.join(name)).unwrap();
+        self.commit_all(&format!("Remove {name}"));
+    }
+
     /// The newest commit.
     pub fn head(&self) -> Sha {
         Sha::parse(self.git(&["rev-parse", "main"]).trim()).unwrap()

@@ -182,7 +182,9 @@ impl DockerError {
             Self::EngineUnreachable { .. }
             | Self::Interrupted { .. }
             | Self::Timeout { .. }
-            | Self::RegistryUnreachable { .. } => true,
+            | Self::RegistryUnreachable { .. }
+            // As while it is restarted, for example for an update.
+            | Self::NotRunning { .. } => true,
             Self::Ssh(error) => error.is_transient(),
             Self::NotFound { .. }
             | Self::Conflict { .. }
@@ -193,7 +195,6 @@ impl DockerError {
             | Self::BuildFailed { .. }
             | Self::Context { .. }
             | Self::NoDocker { .. }
-            | Self::NotRunning { .. }
             | Self::NoPermission { .. }
             | Self::BadAddress { .. }
             | Self::Other { .. } => false,

@@ -109,6 +109,11 @@ impl DockerError {
                     "network is unreachable",
                     "tls",
                     "connection reset",
+                    // What is left of a connection that ended in the middle of a push.
+                    "closed idle connection",
+                    "connection lost",
+                    "closed network connection",
+                    "broken pipe",
                     "eof",
                     "server misbehaving",
                     "temporary failure",
@@ -315,6 +320,18 @@ mod tests {
                 status(
                     500,
                     "Get \"http://10.77.0.2:5000/v2/\": dial tcp 10.77.0.2:5000: connect: connection refused",
+                ),
+                "RegistryUnreachable",
+            ),
+            (
+                image,
+                stream("http: server closed idle connection"),
+                "RegistryUnreachable",
+            ),
+            (
+                image,
+                stream(
+                    "Patch \"http://10.77.0.2:5000/v2/app/blobs/uploads/1\": write tcp 10.77.0.1:40000->10.77.0.2:5000: write: broken pipe",
                 ),
                 "RegistryUnreachable",
             ),

@@ -77,6 +77,54 @@ async fn a_portal_killed_again_and_again_still_ends_the_run_as_if_nothing_had_be
     world.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_killed_at_the_workflow_files_or_the_web_server_ends_the_run_as_if_nothing_had_been()
+ {
+    let conf = "/etc/nginx/conf.d/faults-edges.conf";
+    let spec = Spec {
+        lint: true,
+        component: "proxy = { kind = \"nginx\", path = \"/etc/nginx/conf.d/faults-edges.conf\", template = \"front.conf\", health = \"http://localhost:18280/\" }\n",
+        droplet: "prod-backend",
+        ..Spec::new("edges", 18279)
+    };
+    let world = World::new(spec).await;
+    let clear = "rm -f /etc/nginx/conf.d/*faults-edges* /etc/nginx/conf.d/.faults-edges*; nginx -s reload || nginx";
+    world.droplet.shell(clear).await;
+    let front = |text: &str| {
+        format!(
+            "# {text}\nserver {{ listen 18280; location / {{ proxy_pass http://127.0.0.1:18279; }} }}\n"
+        )
+    };
+    let moments = [
+        "commit ",
+        "workflow files without an error",
+        "answers 200 after",
+        "writing /etc/nginx",
+        "testing the web server's configuration",
+        "answers 200 through the web server",
+    ];
+    let mut resumed = 0;
+    for moment in moments {
+        // One that is new each time, so that it is written and loaded.
+        let text = front(new_version());
+        world.write("templates/front.conf", &text);
+        let (run, since) = attempt(&world, Death::Said(moment)).await;
+        as_if_nothing_had_been(&world, &run, &since).await;
+        resumed += usize::from(was_resumed(&run));
+        let there = world.droplet.shell(&format!("cat {conf}")).await;
+        assert_eq!(there.trim(), text.trim(), "{moment}: {}", run.story());
+        let listed = world.droplet.shell("ls -A /etc/nginx/conf.d").await;
+        assert!(
+            !listed.contains(".faults-edges.conf.before-"),
+            "{moment}: {listed}"
+        );
+        println!("killed at {moment:?}: {:?}", run.state());
+    }
+    assert!(resumed + 2 >= moments.len(), "only {resumed} were shot");
+    world.droplet.shell(clear).await;
+    world.close().await;
+}
+
 /// The deploy of a program that never gets healthy, shot at moments that lie from its start to the end of its undoing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_portal_killed_while_a_deploy_fails_still_returns_the_old_container_and_its_files() {
@@ -179,10 +227,23 @@ enum Death {
     Often,
 }
 
+/// Where the workflow files are checked, there is nothing wrong with this one.
+const WORKFLOW: &str = "---
+on: push
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - run: make
+";
+
 /// One run from the click to its end, however many lives of the portal it takes; and the moment before it.
 async fn attempt(world: &World, death: Death) -> (Ended, String) {
     let version = new_version();
-    world.repository.commit(&App::of(version, Mode::Chatty));
+    world.repository.commit(&App {
+        workflow: Some(WORKFLOW),
+        ..App::of(version, Mode::Chatty)
+    });
     let since = world.droplet.now().await;
     let mut orders = Orders {
         folder: world.folder().to_path_buf(),

@@ -52,6 +52,39 @@ async fn a_portal_that_has_lost_a_run_to_another_one_touches_nothing_any_more() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_that_has_lost_a_run_leaves_its_migration_to_the_other_one() {
+    let mut world = World::new(Spec::new("lost-migr", 18281)).await;
+    let waiting = "echo x >>count\necho waiting\nwhile ! [ -e go ]; do sleep 0.1; done\necho gone";
+    world.spec.migrate = format!(
+        "on = \"host\", dir = \"{}\", timeout = \"15s\", run = '''\n{waiting}\n'''",
+        world.place()
+    );
+    world.write_manifest();
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let run = world.start(&portal, &App::fine("v1")).await;
+    let migrating = step(&portal.run(&lead(), run).await.unwrap(), kind::migrate);
+    until_said(&portal, run, migrating, "waiting").await;
+    let store = beside(&world).await;
+    let none = HashSet::new();
+    let taken = store.claim("another portal", hour_from_now(), 15_000, &none);
+    let claim = taken.await.unwrap().expect("the run can be taken over");
+    // Until its time is up: it is for the other one to terminate it.
+    tokio::time::sleep(Duration::from_secs(18)).await;
+    let place = world.place();
+    let shell = async |line: String| world.droplet.shell(&line).await;
+    shell(format!("touch {place}/go")).await;
+    store.release(&claim).await.unwrap();
+    let run = ended(&portal, run).await;
+    run.succeeded();
+    let out = run.lines(migrating, Stream::Out);
+    assert_eq!(out, ["waiting", "gone"], "{}", run.story());
+    assert_eq!(shell(format!("cat {place}/count")).await, "x");
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_away_for_a_moment_does_not_cut_off_what_is_at_work() {
     let world = World::new(Spec {
         attempts: 90,

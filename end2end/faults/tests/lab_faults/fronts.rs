@@ -52,7 +52,12 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
     let conf = left.iter().find(|artifact| artifact.name == "front.conf");
     assert_eq!(conf.unwrap().content, Content::Text(right()));
 
+    // Another program has the port of web servers: an sshd here.
+    let squat = "/usr/sbin/sshd -p 80 -o PidFile=/tmp/faults-front.pid";
+    let free = "kill $(cat /tmp/faults-front.pid)";
+    let port_80 = world.droplet.broken(squat, free).await;
     for (conf, says) in [
+        ("server { listen 80; }\n", "0.0.0.0:80"),
         ("server { listen 18271; nonsense; }\n", "nonsense"),
         // sshd has that port: nginx takes the order to reload, and goes on as before.
         ("server { listen 22; }\n", "0.0.0.0:22"),
@@ -75,6 +80,8 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
         let there = world.droplet.shell(&format!("cat {CONF}")).await;
         assert_eq!(there.trim(), right().trim());
     }
+
+    drop(port_80);
 
     // One that is right and leads nowhere.
     let nowhere = right().replace("18270", "9");

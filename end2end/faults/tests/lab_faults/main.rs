@@ -7,9 +7,11 @@
     clippy::print_stdout,
     reason = "a test may stop at the first surprise"
 )]
+mod builds;
 mod crash;
 mod database;
 mod deploys;
+mod engines;
 mod fronts;
 mod hosts;
 mod images;

@@ -1,6 +1,8 @@
 //! Registries that are down or refuse.
 use std::net::SocketAddr;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use adapters::registry::{Credentials, Registry};
 use domain::run::StepState;
 use domain::view::RunView;
 use faults::road::{Road, State};
@@ -184,6 +186,115 @@ async fn a_registry_that_goes_down_before_the_pull_is_replaced_by_the_second_one
         run.story()
     );
     assert_eq!(world.serves().await.as_deref(), Some("v2"));
+    engine.stop().await;
+    world.close().await;
+}
+
+/// A build with a layer that no registry has.
+fn big() -> App {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let version = Box::leak(format!("v{}", now.as_nanos()).into_boxed_str());
+    App {
+        build: "RUN dd if=/dev/urandom of=/app/big bs=1M count=8 2>/dev/null",
+        ..App::fine(version)
+    }
+}
+
+async fn until_it_broke(way: &Road, more_than: usize) {
+    let limit = Instant::now() + Duration::from_secs(120);
+    while way.broke() <= more_than {
+        assert!(Instant::now() < limit, "nothing was pushed this way");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_drops_in_the_middle_of_a_push_gets_the_image_once_it_is_back_and_not_before()
+ {
+    let way = way_to_registry().await;
+    let spec = Spec {
+        registry: Some(format!("{}/faults", way.address)),
+        ..Spec::new("registry-drops", 18276)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let watch = world.watch();
+    let registry: SocketAddr = world.lab.registries[0].address.parse().unwrap();
+
+    // It stays away.
+    way.set(State::Breaking(registry));
+    way.cut();
+    let run = world.start(&portal, &big()).await;
+    until_it_broke(&way, 0).await;
+    way.set(State::Refusing);
+    way.cut();
+    let run = ended(&portal, run).await;
+    let says = ["10.77.0.1:18131", "cannot be reached", "check"];
+    run.failed(kind::push, &says);
+    let head = world.repository.head();
+    let tag = domain::release::tag(&world.request().environment, &head);
+    let found = registry_of(&world).digest(world.spec.name, &tag).await;
+    assert_eq!(found.unwrap(), None, "{}", run.story());
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.containers().await.len(), 1);
+
+    // It is back in time: the same image arrives, though a connection broke again in the midst of it.
+    let broke = way.broke();
+    way.set(State::Breaking(registry));
+    let app = big();
+    let run = world.start(&portal, &app).await;
+    until_it_broke(&way, broke).await;
+    way.set(State::To(registry));
+    let run = ended(&portal, run).await;
+    run.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some(app.version));
+    engine.stop().await;
+    world.close().await;
+}
+
+/// A client of the lab's first registry.
+fn registry_of(world: &World) -> Registry {
+    let lab = &world.lab.registries[0];
+    let credentials = Credentials {
+        username: lab.username.clone().into(),
+        password: lab.password.clone().into(),
+    };
+    let prefix = format!("{}/faults", lab.address);
+    Registry::new(Default::default(), &prefix, Some(credentials)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_that_names_another_image_already_fails_the_push_and_is_not_moved() {
+    let world = World::new(Spec::new("tag-taken", 18277)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let watch = world.watch();
+    let (registry, name) = (registry_of(&world), world.spec.name);
+    let environment = world.request().environment;
+    let tag_of = || domain::release::tag(&environment, &world.repository.head());
+    let first = registry.digest(name, &tag_of()).await.unwrap().unwrap();
+    // Somebody gives the next commit's tag to the image of the first.
+    world.repository.commit(&App::fine("v2"));
+    let tag = tag_of();
+    registry.tag(name, &first, &tag).await.unwrap();
+    let run = portal.deploy(&lead(), origin(), world.request()).await;
+    let run = ended(&portal, run.unwrap()).await;
+    let says = [
+        "docr already has",
+        &tag,
+        "another image",
+        first.as_str(),
+        "tags are never moved",
+    ];
+    run.failed(kind::push, &says);
+    assert!(world.told().await.1.contains("another image"));
+    let after = registry.digest(name, &tag).await.unwrap();
+    assert_eq!(after, Some(first), "{}", run.story());
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.containers().await.len(), 1);
     engine.stop().await;
     world.close().await;
 }

@@ -2,7 +2,7 @@
 //! from the same input before is taken as it is.
 use std::collections::BTreeMap;
 
-use adapters::docker::{BuildOptions, Ignore};
+use adapters::docker::{BuildOptions, DockerError, Ignore};
 use domain::ComponentName;
 use domain::log::Stream;
 use domain::release::TreeKey;
@@ -78,16 +78,71 @@ pub(super) async fn build(
         plan.commit.sha.short(),
         build.dockerfile
     ));
-    let log = &work.log;
-    let image = builder
-        .build(archive, &options, |line| log.put(Stream::Out, line))
-        .await?;
+    let mut no_room = false;
+    let built = builder.build(archive, &options, |line| {
+        no_room |= line.to_ascii_lowercase().contains(NO_ROOM);
+        work.log.put(Stream::Out, line);
+    });
+    let image = match built.await {
+        Ok(image) => image,
+        Err(error) => {
+            return Err(match explained(&error, no_room) {
+                Some(advice) => StepError::advised(error.to_string(), advice),
+                None => error.into(),
+            });
+        }
+    };
     work.log.say(format!("built {image}"));
     Ok(Outcome::Built { image })
+}
+
+/// What a program says, in whatever case, when there is no room left.
+const NO_ROOM: &str = "no space left on device";
+
+/// What to do about a build whose command failed for want of something; `no_room` is whether a program said so.
+fn explained(error: &DockerError, no_room: bool) -> Option<&'static str> {
+    let DockerError::BuildFailed { message, .. } = error else {
+        return None;
+    };
+    if no_room {
+        return Some(
+            "the builder's disk is full: free some space there, for example with `docker builder prune` and `docker image prune`, and retry the run",
+        );
+    }
+    // 128 and the number of SIGKILL, which nobody but the kernel sends to a command of a build.
+    message.trim_end().ends_with("code: 137").then_some(
+        "status 137 means that the command was killed, most often because the builder ran out of memory: give it more, or build with less at once, and retry the run",
+    )
 }
 
 /// What the image is called on the builder. The key is in the name, so that the same source is found again.
 pub(super) fn local_name(work: &Work, component: &ComponentName, key: &TreeKey) -> String {
     let short = key.0.get(..32).unwrap_or(&key.0);
     format!("fairlead/{}-{component}:{short}", work.scene.plan.project)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_was_killed_or_found_no_room_is_told_from_one_that_failed() {
+        let failed = |code: u8| DockerError::BuildFailed {
+            step: Some("Step 2/3 : RUN make".into()),
+            message: format!("The command '/bin/sh -c make' returned a non-zero code: {code}"),
+        };
+        for (error, no_room, advice) in [
+            (failed(2), false, None),
+            (failed(137), false, Some("memory")),
+            (failed(2), true, Some("disk")),
+        ] {
+            let found = explained(&error, no_room);
+            assert_eq!(found.is_some(), advice.is_some(), "{error}");
+            assert!(
+                found
+                    .unwrap_or_default()
+                    .contains(advice.unwrap_or_default())
+            );
+        }
+    }
 }

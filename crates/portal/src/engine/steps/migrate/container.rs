@@ -172,6 +172,7 @@ impl<'w> InContainer<'w> {
                     }
                 );
                 if !transient && self.look().await? == Seen::Absent {
+                    self.work.still_drives().await?;
                     self.engine.remove(&self.name).await?;
                 }
                 return Err(error);

@@ -309,7 +309,12 @@ impl<'w> Migration<'w> {
         self.record.stage = Stage::Asked;
         let said = format!("starting the migration {}", place.described());
         self.record.keep(work, said).await?;
-        ask!(self, place.start(&image, &script));
+        // Where the host was away for so long that another portal took the run over, that one has started it, and may
+        // have removed what it left.
+        ask!(self, async {
+            work.still_drives().await?;
+            place.start(&image, &script).await
+        });
         Ok(())
     }
 
@@ -366,6 +371,7 @@ impl<'w> Migration<'w> {
             .say("the time is up: terminating the migration");
         match tokio::time::timeout(STOPPING, place.terminate()).await {
             Ok(Ok(true)) => {}
+            Ok(Err(StepError::Lost)) => return Err(StepError::Lost),
             Ok(Ok(false)) => {
                 return Err(halted(
                     "the migration was to be terminated and still runs: end it on the host",
@@ -397,9 +403,10 @@ impl<'w> Migration<'w> {
                     after: None,
                 });
                 if self.keep("the migration was terminated".into()).await? {
-                    self.remove(place).await;
+                    self.remove(place).await?;
                 }
             }
+            Ok(Err(StepError::Lost)) => return Err(StepError::Lost),
             Ok(Err(_)) | Err(_) => {}
         }
         Err(halted(
@@ -448,7 +455,7 @@ impl<'w> Migration<'w> {
         let said = format!("the migration ended with {}{heads}", end.status);
         // What is not noted is found on the host by the portal's next life.
         if self.keep(said).await? {
-            self.remove(place).await;
+            self.remove(place).await?;
         }
         Ok(end)
     }
@@ -475,11 +482,21 @@ impl<'w> Migration<'w> {
         read.unwrap_or_default()
     }
 
-    async fn remove(&self, place: &Place<'w>) {
-        if let Err(StepError::Failed { failure, .. }) = place.remove().await {
-            let mut what = failure.what;
-            self.work.log.clean(&mut what);
-            self.work.log.say(format!("{} ({what})", place.traces()));
+    async fn remove(&self, place: &Place<'w>) -> Result<(), StepError> {
+        let removed = match self.work.still_drives().await {
+            Ok(()) => place.remove().await,
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(StepError::Lost) => Err(StepError::Lost),
+            // How it ended is noted, and what it left disturbs nobody.
+            Err(StepError::Failed { failure, .. }) => {
+                let mut what = failure.what;
+                self.work.log.clean(&mut what);
+                self.work.log.say(format!("{} ({what})", place.traces()));
+                Ok(())
+            }
+            Ok(()) | Err(StepError::Halted { .. }) => Ok(()),
         }
     }
 

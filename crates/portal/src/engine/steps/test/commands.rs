@@ -85,7 +85,8 @@ pub(super) async fn run(
         bench.engine.write_file(container, COMMAND, &script).await?;
         bench.engine.start(container).await?;
         let ended = bench.work.unless_halted(reading.run_out()).await;
-        if ended.is_err() {
+        if ended.is_err() && !matches!(ended, Err(StepError::Lost)) {
+            bench.work.still_drives().await?;
             reading.last_look().await;
         }
         results.printed(std::mem::take(&mut reading.heard).report());

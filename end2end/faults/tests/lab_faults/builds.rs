@@ -1,0 +1,69 @@
+//! Builds that fail for what the commit or the builder lacks. That they can be cancelled is in `images`.
+use faults::world::{kind, lead, origin};
+use faults::{App, Spec, World};
+
+/// v1 serves; then v2 is built with this line in its dockerfile, and fails while v1 goes on.
+async fn v2_is_not_built(spec: Spec, build: &'static str, says: &[&str]) {
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let watch = world.watch();
+    let broken = App {
+        build,
+        ..App::fine("v2")
+    };
+    let run = world.deploy(&portal, &broken).await;
+    run.failed(kind::build, says);
+    assert!(world.told().await.1.contains(says[0]));
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.containers().await.len(), 1);
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_without_its_dockerfile_refuses_the_click_and_says_which_file_it_lacks() {
+    let world = World::new(Spec::new("no-dockerfile", 18273)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let started = world.droplet.started(&world.container()).await;
+    world.repository.commit_without("dockerfile");
+    let commit = world.repository.head();
+    let refused = portal.deploy(&lead(), origin(), world.request()).await;
+    let sentence = refused.expect_err("nothing can be built").to_string();
+    for said in [
+        commit.short(),
+        "`dockerfile`",
+        "`web`",
+        "commit it, or correct `build`",
+    ] {
+        assert!(sentence.contains(said), "{said:?} is not in {sentence:?}");
+    }
+    assert_eq!(world.told().await.0, 1, "of the first run");
+    assert_eq!(world.droplet.started(&world.container()).await, started);
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_is_killed_for_memory_says_so() {
+    // As the kernel does it: the command has no say in it.
+    let says = ["the build failed at", "kill -9", "137", "ran out of memory"];
+    v2_is_not_built(
+        Spec::new("build-oom", 18274),
+        "RUN sh -c 'kill -9 $$'; exit $?",
+        &says,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_build_that_fills_the_builders_disk_says_so() {
+    // The device that is always full.
+    let build = "RUN cat /etc/passwd >/dev/full";
+    let says = ["the build failed at", "/dev/full", "disk is full", "prune"];
+    v2_is_not_built(Spec::new("build-full", 18275), build, &says).await;
+}
