@@ -59,9 +59,21 @@ const NOT_LOADED: Exit = Exit::Code(82);
 /// configuration goes on. What tells is whether the master has made new workers. `$1` seconds to wait for them. It tells
 /// the old ones to take no more requests a tenth of a second later. Small systems have no `ps`; the kernel's own list of a
 /// process's children will do there.
+///
+/// One at a time, or the workers of one would be taken for those of another: `$2` seconds to wait for the others, since one
+/// that hangs must not keep everybody waiting. nginx itself must not inherit the lock.
 const LOAD: &str = r#"
 PATH=$PATH:/usr/sbin:/sbin
 command -v nginx >/dev/null || exit 80
+lock=/run/fairlead-nginx.lock
+if command -v flock >/dev/null && true 2>/dev/null >>"$lock"; then
+  exec 9>>"$lock"
+  n=0
+  until flock -n 9 || [ "$n" -ge "$(($2 * 10))" ]; do
+    n=$((n + 1))
+    sleep 0.1
+  done
+fi
 said=$(nginx -t 2>&1) || { printf '%s\n' "$said"; exit 81; }
 pidfile=$(nginx -T 2>/dev/null | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*\([^;]*\);.*/\1/p' | head -n 1)
 log=$(nginx -T 2>/dev/null | sed -n 's/^[[:space:]]*error_log[[:space:]][[:space:]]*\(\/[^ ;]*\).*/\1/p' | head -n 1)
@@ -72,9 +84,9 @@ workers() { ps -o pid= --ppid "$pid" 2>/dev/null || cat "/proc/$pid/task/$pid/ch
 before=""
 had=$(wc -c <"$log" 2>/dev/null || echo 0)
 if master; then before=$(workers); fi
-if [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then said=$(systemctl reload-or-restart nginx 2>&1)
-elif [ -n "$before" ]; then said=$(nginx -s reload 2>&1)
-else said=$(nginx 2>&1); fi || { printf '%s\n' "$said"; tail -c "+$((had + 1))" "$log" 2>/dev/null | tail -n 3; exit 82; }
+if [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then said=$(systemctl reload-or-restart nginx 2>&1 9>&-)
+elif [ -n "$before" ]; then said=$(nginx -s reload 2>&1 9>&-)
+else said=$(nginx 2>&1 9>&-); fi || { printf '%s\n' "$said"; tail -c "+$((had + 1))" "$log" 2>/dev/null | tail -n 3; exit 82; }
 n=0
 while [ "$n" -lt "$(($1 * 10))" ]; do
   if master; then
@@ -88,6 +100,8 @@ exit 82"#;
 
 /// How long new workers may take to come, in seconds.
 const WORKERS_S: u8 = 10;
+/// How long to wait for others who load at the same time, in seconds.
+const OTHERS_S: u8 = 60;
 
 /// The host as somebody who may change its nginx: root itself, or whoever may become it without being asked.
 ///
@@ -118,7 +132,7 @@ pub async fn as_root(host: &Host) -> Result<Host, NginxError> {
 ///
 /// Errors: [`NginxError::Refused`] changes nothing; after [`NginxError::NotLoaded`] what ran before goes on.
 pub async fn load(host: &Host) -> Result<(), NginxError> {
-    let command = Command::script(LOAD).arg(WORKERS_S.to_string());
+    let command = Command::script(LOAD).args([WORKERS_S.to_string(), OTHERS_S.to_string()]);
     let done = host.exec(&command, None).await?;
     let name = || host.name().to_owned();
     let why = || {

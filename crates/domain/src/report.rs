@@ -68,9 +68,9 @@ impl TestReport {
 
     /// Both together.
     pub fn and(mut self, other: TestReport) -> TestReport {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
+        self.passed = self.passed.saturating_add(other.passed);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.skipped = self.skipped.saturating_add(other.skipped);
         self.failures.extend(other.failures);
         self.failures.truncate(Self::MOST);
         self

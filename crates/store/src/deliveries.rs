@@ -90,13 +90,15 @@ impl Store {
         Ok((DeliveryId(id), fresh))
     }
 
-    /// Deliveries about which something is to be done now, in the order in which they came.
+    /// Deliveries about which something is to be done now, in the order in which they came. Of each repository the
+    /// earliest one, so that one with many keeps no other waiting.
     pub async fn open_deliveries(&self, now: Ms) -> Result<Vec<OpenDelivery>, StoreError> {
         type Row = (i64, String, String, String, i64, Option<String>);
         let rows: Vec<Row> = rd!(&self.main, |pool| {
             sqlx::query_as(
                 "SELECT id, guid, repository, told_json, tries, project FROM delivery_in
-                 WHERE done_ms IS NULL AND next_ms <= $1 ORDER BY id LIMIT 200",
+                 WHERE id IN (SELECT MIN(id) FROM delivery_in WHERE done_ms IS NULL AND next_ms <= $1
+                 GROUP BY repository) ORDER BY id",
             )
             .bind(now.0)
             .fetch_all(pool)

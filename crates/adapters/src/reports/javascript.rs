@@ -1,7 +1,7 @@
 //! Jest and Vitest, whose summaries look alike and are not.
 use domain::report::{FailedTest, TestReport};
 
-use super::{add, counts};
+use super::{add, add_to, counts};
 
 /// A failed test whose first words are still to come.
 type Open = Option<(String, String)>;
@@ -27,9 +27,9 @@ fn tally(numbers: Vec<(u32, &str)>) -> Option<TestReport> {
     let mut report = TestReport::default();
     for (number, word) in numbers {
         match word {
-            "passed" => report.passed += number,
-            "failed" => report.failed += number,
-            "skipped" | "todo" => report.skipped += number,
+            "passed" => add_to(&mut report.passed, number),
+            "failed" => add_to(&mut report.failed, number),
+            "skipped" | "todo" => add_to(&mut report.skipped, number),
             "total" | "expected fail" => {}
             _ => return None,
         }
@@ -77,7 +77,7 @@ impl Jest {
             .and_then(|rest| counts(rest, ","))
             .and_then(tally)
         {
-            report.failed += std::mem::take(&mut self.broken);
+            add_to(&mut report.failed, std::mem::take(&mut self.broken));
             report.failures = std::mem::take(&mut self.failures);
             self.report = std::mem::take(&mut self.report).and(report);
             self.found = true;
@@ -129,7 +129,7 @@ impl Vitest {
                 parts => counts(parts, "|").and_then(tally),
             };
             if let Some(mut report) = report {
-                report.failed += std::mem::take(&mut self.broken);
+                add_to(&mut report.failed, std::mem::take(&mut self.broken));
                 report.failures = std::mem::take(&mut self.failures);
                 self.report = std::mem::take(&mut self.report).and(report);
                 self.found = true;

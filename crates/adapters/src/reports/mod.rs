@@ -104,6 +104,11 @@ fn counts<'l>(text: &'l str, separator: &str) -> Option<Vec<(u32, &'l str)>> {
     text.split(separator).map(part).collect()
 }
 
+/// Adds a number that was printed, which may be any.
+fn add_to(count: &mut u32, number: u32) {
+    *count = count.saturating_add(number);
+}
+
 #[cfg(test)]
 fn read(text: &str) -> Option<TestReport> {
     let mut output = Output::default();
@@ -156,6 +161,22 @@ mod tests {
     fn a_command_that_runs_two_kinds_of_tests_has_one_report() {
         let report = read("Ran 2 tests in 0.1s\n\nOK\n5 passed, 1 skipped in 0.12s").unwrap();
         assert_eq!(told(&report), (7, 0, 1, vec![]));
+    }
+
+    #[test]
+    fn numbers_that_no_run_has_break_nothing() {
+        let most = u32::MAX;
+        for text in [
+            format!("{most} failed, {most} errors, {most} passed, {most} xpassed in 0.12s"),
+            format!(
+                "Ran {most} tests in 0.1s\n\nFAILED (failures={most}, errors={most}, skipped={most})"
+            ),
+            format!("Tests:       {most} failed, {most} failed, {most} total"),
+            format!("      Tests  {most} failed | {most} failed ({most})"),
+        ] {
+            let report = read(&format!("{text}\n{text}")).unwrap();
+            assert_eq!(report.failed, most, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! pytest: its last line, and the names in its short summary.
 use domain::report::{FailedTest, TestReport};
 
-use super::{add, counts};
+use super::{add, add_to, counts};
 
 #[derive(Debug, Default)]
 pub(super) struct Pytest {
@@ -61,9 +61,9 @@ fn summary(line: &str) -> Option<TestReport> {
     let mut tests = false;
     for (number, word) in counts(numbers, ", ")? {
         match word {
-            "passed" | "xpassed" => report.passed += number,
-            "failed" | "error" | "errors" => report.failed += number,
-            "skipped" | "xfailed" => report.skipped += number,
+            "passed" | "xpassed" => add_to(&mut report.passed, number),
+            "failed" | "error" | "errors" => add_to(&mut report.failed, number),
+            "skipped" | "xfailed" => add_to(&mut report.skipped, number),
             "deselected" | "warning" | "warnings" | "rerun" => continue,
             _ => return None,
         }

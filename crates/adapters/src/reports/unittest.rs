@@ -1,7 +1,7 @@
 //! Python's unittest, which Django's `manage.py test` is too.
 use domain::report::{FailedTest, TestReport};
 
-use super::add;
+use super::{add, add_to};
 
 #[derive(Debug, Default)]
 pub(super) struct Unittest {
@@ -80,13 +80,15 @@ impl Unittest {
             };
             let number: u32 = number.parse().unwrap_or_default();
             match word {
-                "failures" | "errors" | "unexpected successes" => report.failed += number,
-                "skipped" => report.skipped += number,
+                "failures" | "errors" | "unexpected successes" => {
+                    add_to(&mut report.failed, number)
+                }
+                "skipped" => add_to(&mut report.skipped, number),
                 // An expected failure is a test that did what it should.
                 _ => {}
             }
         }
-        report.passed = ran.saturating_sub(report.failed + report.skipped);
+        report.passed = ran.saturating_sub(report.failed.saturating_add(report.skipped));
         report.failures = std::mem::take(&mut self.failures);
         self.report = std::mem::take(&mut self.report).and(report);
         self.found = true;

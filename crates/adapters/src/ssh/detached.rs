@@ -6,6 +6,7 @@
 //! | in it | what |
 //! |---|---|
 //! | `script` | what runs; the folder gets its name only once the script is whole |
+//! | `group` | those of which one runs at a time, where it belongs to such |
 //! | `lock` | held for as long as a process of it lives |
 //! | `pid` | the process group |
 //! | `begun` | made right before the script runs, which it therefore does once at most |
@@ -59,7 +60,7 @@ phase() {
     };
 }
 
-/// `$1` key, `$2` the script's size, `$3` [`RUNNER`]. The size is compared because a broken connection looks like the end
+/// `$1` key, `$2` the script's size, `$3` [`RUNNER`], `$4` its group. The size is compared because a broken connection looks like the end
 /// of the input. What nobody has looked at for a month goes.
 const START: &str = concat!(
     phase!(),
@@ -80,6 +81,7 @@ if ! [ -d "$d" ]; then
   cat >"$t/script"
   if [ "$(wc -c <"$t/script")" -ne "$2" ]; then echo "it arrived incomplete" >&2; exit 1; fi
   : >"$t/out"; : >"$t/err"; : >"$t/lock"
+  printf '%s\n' "$4" >"$t/group"
   sync -- "$t/script" "$t"
   mv -T -- "$t" "$d" 2>/dev/null || [ -d "$d" ]
   sync -- "$b"
@@ -176,6 +178,23 @@ fi
 exit "$p""#
 );
 
+/// `$1` key, `$2` group. Prints the key of another one of the group that runs.
+const OTHER: &str = concat!(
+    phase!(),
+    r#"
+own=$d
+for d in "$HOME/.fairlead"/*; do
+  [ "$d" != "$own" ] && [ -f "$d/group" ] || continue
+  [ "$(cat -- "$d/group" 2>/dev/null)" = "$2" ] || continue
+  phase
+  if [ "$p" -eq 81 ]; then
+    printf '%s\n' "${d##*/}"
+    exit 81
+  fi
+done
+exit 80"#
+);
+
 /// `$1` key.
 const FORGET: &str = concat!(
     phase!(),
@@ -220,6 +239,7 @@ pub struct News {
 pub struct Detached {
     host: Host,
     key: String,
+    group: String,
 }
 
 impl Host {
@@ -228,11 +248,32 @@ impl Host {
         Detached {
             host: self.clone(),
             key: key.into().replace('/', "-"),
+            group: String::new(),
         }
     }
 }
 
 impl Detached {
+    /// Puts it into a group, a line of text, for [`Detached::other`].
+    pub fn in_group(mut self, group: impl Into<String>) -> Self {
+        self.group = group.into();
+        self
+    }
+
+    /// The folder, for people, of another command of its group that runs.
+    pub async fn other(&self) -> Result<Option<String>, SshError> {
+        let command = Command::script(OTHER).args([&self.key, &self.group]);
+        let out = self.host.exec(&command, None).await?;
+        match out.status {
+            Exit::Code(ABSENT) => Ok(None),
+            Exit::Code(RUNNING) => {
+                let key = String::from_utf8_lossy(&out.stdout);
+                Ok(Some(format!("~/.fairlead/{}", key.trim())))
+            }
+            _ => Err(self.failed(&out)),
+        }
+    }
+
     /// Runs `script` in bash, in the account's home, with these variables exported, unless it was started before: then
     /// only looks. After [`SshError::Lost`] and [`SshError::NotBegun`] it may be called again.
     pub async fn start(&self, env: &[(&str, String)], script: &str) -> Result<Phase, SshError> {
@@ -242,8 +283,12 @@ impl Detached {
         }
         text.push_str(script);
         text.push('\n');
-        let command =
-            Command::script(START).args([&self.key, &text.len().to_string(), &RUNNER.to_owned()]);
+        let command = Command::script(START).args([
+            &self.key,
+            &text.len().to_string(),
+            &RUNNER.to_owned(),
+            &self.group,
+        ]);
         let out = self.host.exec(&command, Some(text.into())).await?;
         match out.status {
             Exit::Code(NO_PROGRAM) => Err(SshError::NoProgram {

@@ -4,6 +4,13 @@ use domain::report::Level;
 
 use super::source::Mark;
 
+/// Most known words among which the one that was meant is looked for, and the longest that may be it: each is compared
+/// letter by letter.
+const MOST_KNOWN: usize = 100;
+const LONGEST_KNOWN: usize = 80;
+/// Most known words that are told.
+const MOST_TOLD: usize = 30;
+
 /// A finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
@@ -33,6 +40,11 @@ impl Found {
 
 /// The known word that was probably meant, whatever its case.
 pub(super) fn near<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    if given.len() > LONGEST_KNOWN {
+        return None;
+    }
+    let short = known.iter().filter(|word| word.len() <= LONGEST_KNOWN);
+    let known: Vec<&'a str> = short.copied().take(MOST_KNOWN).collect();
     let lower: Vec<String> = known.iter().map(|word| word.to_lowercase()).collect();
     let near = nearest(&given.to_lowercase(), lower.iter().map(String::as_str))?;
     let at = lower.iter().position(|word| word == near)?;
@@ -50,7 +62,11 @@ pub(super) fn instead(given: &str, known: &[&str]) -> String {
 
 /// `` `a`, `b` or `c` ``.
 pub(super) fn one_of(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let told = words.iter().take(MOST_TOLD).map(|word| shown(word));
+    let mut quoted: Vec<String> = told.collect();
+    if words.len() > MOST_TOLD {
+        quoted.push(format!("one of {} more", words.len() - MOST_TOLD));
+    }
     match quoted.split_last() {
         None => String::new(),
         Some((last, [])) => last.clone(),

@@ -66,7 +66,8 @@ impl<'t> Source<'t> {
 
     /// Whether only blanks stand before this place on its line.
     pub fn begins_line(&self, at: usize) -> bool {
-        self.before(at).chars().all(|c| c == ' ')
+        // From the end: what stands right before the place settles it, however long the line is.
+        self.before(at).bytes().rev().all(|byte| byte == b' ')
     }
 
     /// The lines with the place where each begins, without their ends, and whether there was one.

@@ -258,6 +258,33 @@ async fn much_output_comes_whole_and_once_however_often_it_is_taken_up_again() {
 }
 
 #[tokio::test]
+async fn another_one_of_its_group_is_told_for_as_long_as_it_runs() {
+    let (sshd, host) = host().await;
+    let group = "shop/dev/web";
+    let later = host.detached("shop-dev-web-2").in_group(group);
+    assert_eq!(later.other().await.unwrap(), None);
+    let earlier = host.detached("shop-dev-web-1").in_group(group);
+    earlier.start(&[], &counting(&sshd)).await.unwrap();
+    let folder = earlier.folder();
+    assert_eq!(later.other().await.unwrap(), Some(folder.clone()));
+    // It is not beside itself, and others are none of its business.
+    assert_eq!(earlier.other().await.unwrap(), None);
+    for group in ["shop/dev/web-2", "shop/dev", "shop/dev/*"] {
+        let stranger = host.detached("shop-dev-web-2").in_group(group);
+        assert_eq!(stranger.other().await.unwrap(), None, "{group}");
+    }
+    // The shell is gone, and something that it began is not.
+    Process::new("kill")
+        .args(["-9", &pid(&sshd, "shop-dev-web-1")])
+        .status()
+        .unwrap();
+    assert_eq!(later.other().await.unwrap(), Some(folder));
+    fs::write(sshd.path("go"), "").unwrap();
+    rest(&mut earlier.follow(Cursor::default())).await;
+    assert_eq!(later.other().await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn its_script_is_not_in_any_command_line() {
     let (sshd, host) = host().await;
     let script = format!("marked_text=1234567890abc\n{}", counting(&sshd));

@@ -221,6 +221,13 @@ fn files_that_were_made_to_do_harm_are_refused_quickly() {
     });
     let deep: String = (0..300).map(|level| format!("{:level$}a:\n", "")).collect();
     let text = "x".repeat(400_000);
+    let mut circles = "---\non: push\njobs:\n".to_owned();
+    for job in 0..4_000 {
+        writeln!(circles, "  j{job}: {{needs: [j{}]}}", job + 1).unwrap();
+    }
+    let all: Vec<String> = (0..4_000).map(|job| format!("j{job}")).collect();
+    let all = all.join(",\n    ");
+    writeln!(circles, "  j4000: {{needs: [\n    {all}]}}").unwrap();
     for (name, content) in [
         ("aliases of aliases", bomb),
         ("a chain of aliases", chain),
@@ -254,8 +261,38 @@ fn files_that_were_made_to_do_harm_are_refused_quickly() {
             ),
         ),
         (
+            "expressions",
+            format!(
+                "---\non: push\nenv:\n  A: |\n{}",
+                format!("    {}\n", "${{1}}".repeat(100)).repeat(800)
+            ),
+        ),
+        (
+            "one long expression",
+            format!(
+                "---\non: push\nenv:\n  A: |\n    ${{{{ 1\n{}    }}}}\n",
+                "    && 1 && 1 && 1 && 1\n".repeat(20_000)
+            ),
+        ),
+        (
+            "directives",
+            format!(
+                "---\n{}{}",
+                "# yamllint disable rule:a\n".repeat(9_000),
+                " \n".repeat(100_000)
+            ),
+        ),
+        (
+            "needs without a job",
+            (0..4_000).fold("---\non: push\njobs:\n".to_owned(), |mut text, job| {
+                let _ = writeln!(text, "  job{job}: {{needs: [x{job}]}}");
+                text
+            }),
+        ),
+        ("circles of needs", circles),
+        (
             "parentheses",
-            format!("name: ${{{{ {} }}}}\n", "(".repeat(60_000)),
+            format!("name: ${{{{ {} }}}}\n", "(".repeat(20_000)),
         ),
         ("quotes", "\"".repeat(60_000)),
         ("comments", "#\n".repeat(50_000)),

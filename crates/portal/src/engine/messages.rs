@@ -7,7 +7,7 @@ use adapters::webhook::WebhookError;
 use domain::Ms;
 use domain::message::{Channel, MessageTry};
 use store::{DueMessage, StoreError};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::scene::Scene;
@@ -16,6 +16,8 @@ use crate::{Portal, now};
 
 /// The longest pause between two looks at the store.
 const PASS: Duration = Duration::from_secs(5);
+/// How many messages are sent at a time.
+const AT_ONCE: usize = 16;
 /// How often a message is tried before it is given up: for an hour.
 const TRIES: i64 = 8;
 /// The pause after the first try in vain; it doubles from try to try.
@@ -85,9 +87,12 @@ impl NotTaken {
 pub(super) async fn run(portal: Portal, stop: CancellationToken) {
     let mut at_work = JoinSet::new();
     while !stop.is_cancelled() {
+        let mut waiting = false;
         match portal.parts().store.messages_due(now()).await {
             Ok(due) => {
-                for message in due {
+                let room = AT_ONCE.saturating_sub(at_work.len());
+                waiting = due.len() > room;
+                for message in due.into_iter().take(room) {
                     at_work.spawn(deliver(portal.clone(), message));
                 }
             }
@@ -97,15 +102,21 @@ pub(super) async fn run(portal: Portal, stop: CancellationToken) {
             () = portal.parts().live.message() => {}
             () = tokio::time::sleep(PASS) => {}
             () = stop.cancelled() => {}
+            Some(ended) = at_work.join_next(), if waiting => log(ended),
         }
         while let Some(ended) = at_work.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a message could not be sent");
-            }
+            log(ended);
         }
     }
     // A message at work would be left as one of which nobody knows whether it arrived, so it gets its answer.
     while at_work.join_next().await.is_some() {}
+}
+
+/// Tells the operator of a try that ended in a panic.
+fn log(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a message could not be sent");
+    }
 }
 
 async fn deliver(portal: Portal, due: DueMessage) {

@@ -54,11 +54,18 @@ impl Portal {
         told.places
             .sort_by_key(|place| std::cmp::Reverse(place.since));
         let keys = self.known_keys(&in_force.manifest, commit).await;
-        let components = in_force.manifest.components.keys().map(|name| {
-            let (images, tested) = told.components.remove(name).unwrap_or_default();
+        let described = &in_force.manifest.components;
+        // Those that the manifest does not describe any more come last.
+        let made = told.components.keys();
+        let gone: Vec<ComponentName> = made
+            .filter(|name| !described.contains_key(*name))
+            .cloned()
+            .collect();
+        let components = described.keys().cloned().chain(gone).map(|name| {
+            let (images, tested) = told.components.remove(&name).unwrap_or_default();
             ReleaseComponent {
-                component: name.clone(),
-                key: keys.get(name).cloned(),
+                key: keys.get(&name).cloned(),
+                component: name,
                 images,
                 tested,
             }

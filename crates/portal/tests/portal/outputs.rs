@@ -78,6 +78,15 @@ async fn a_release_tells_what_was_made_of_a_commit_and_where_it_is() {
     let stranger = somebody("omar", &[]);
     let error = world.portal.release(&stranger, &shop, &first).await;
     assert!(is_no(&error.unwrap_err()));
+
+    // The component has another name by now.
+    let manifest = crate::support::MANIFEST.replace(".web]", ".site]");
+    world.rewrite("shop", &manifest).await;
+    let release = world.portal.release(&lead(), &shop, &first).await.unwrap();
+    let components = release.components.iter();
+    let names: Vec<&str> = components.map(|of| of.component.as_str()).collect();
+    assert_eq!(names, ["site", "web"]);
+    assert!(!release.components[1].images.is_empty());
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use crate::world::*;
 
 stories!(
     a_delivery_is_stored_once_and_stays_open_until_it_is_done,
+    a_repository_with_many_deliveries_keeps_no_other_waiting,
     a_delivery_that_starts_nothing_is_done_as_it_comes,
     of_two_portals_that_act_on_a_delivery_one_makes_the_run,
     what_came_of_a_delivery_is_told_project_by_project,
@@ -93,6 +94,21 @@ async fn a_delivery_is_stored_once_and_stays_open_until_it_is_done(world: World)
     // Another portal, or the next life of this one, finds the same.
     let other = world.second().await;
     assert_eq!(other.open_deliveries(Ms(500)).await.unwrap(), later);
+}
+
+async fn a_repository_with_many_deliveries_keeps_no_other_waiting(world: World) {
+    let store = &world.store;
+    let first = take_in(&world, "one", 10).await;
+    let second = take_in(&world, "two", 10).await;
+    take_in(&world, "three", 10).await;
+    let elsewhere = NewDelivery {
+        repository: "acme/else".into(),
+        ..push("four")
+    };
+    let (other, _) = store.take_in(&elsewhere, Ms(10)).await.unwrap();
+    assert_eq!(open(&world, 10).await, [first, other]);
+    store.delivery_done(first, Ms(20)).await.unwrap();
+    assert_eq!(open(&world, 20).await, [second, other]);
 }
 
 async fn a_delivery_that_starts_nothing_is_done_as_it_comes(world: World) {
@@ -217,10 +233,14 @@ async fn a_delivery_is_repeated_for_one_project_under_a_name_of_its_own(world: W
     ));
     repeat("Acme/Shop").await.unwrap();
     repeat("acme/shop").await.unwrap();
-    let open = world.store.open_deliveries(Ms(100)).await.unwrap();
-    let names: Vec<_> = open.iter().map(|again| again.guid.as_str()).collect();
-    assert_eq!(names, ["one/shop.1", "one/shop.2"]);
-    assert!(open.iter().all(|again| again.project == Some(shop())));
+    for name in ["one/shop.1", "one/shop.2"] {
+        let open = world.store.open_deliveries(Ms(100)).await.unwrap();
+        let [again] = &open[..] else {
+            panic!("{open:?}");
+        };
+        assert_eq!((again.guid.as_str(), &again.project), (name, &Some(shop())));
+        world.store.delivery_done(again.id, Ms(110)).await.unwrap();
+    }
     let other = ProjectName::parse("other").unwrap();
     let seen = world
         .store

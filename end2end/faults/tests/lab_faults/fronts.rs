@@ -93,6 +93,16 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
         &["did not let http://localhost:18271/ through", "502"],
     );
     assert_eq!(through(&world).await.as_deref(), Some("v1"));
+
+    // The file is right, and nginx has another one in use, as when a portal died before it was loaded.
+    world.write("templates/front.conf", &right());
+    let stale = format!(
+        "cp {CONF} /tmp/faults-front && echo 'server {{ listen 18273; }}' >{CONF} && nginx -s reload && sleep 1 && mv /tmp/faults-front {CONF}"
+    );
+    world.droplet.shell(&stale).await;
+    assert_eq!(through(&world).await, None);
+    world.deploy(&portal, &App::fine("v2")).await.succeeded();
+    assert_eq!(through(&world).await.as_deref(), Some("v2"));
     engine.stop().await;
     leave(world).await;
 }

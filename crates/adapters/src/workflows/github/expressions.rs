@@ -9,6 +9,10 @@ use super::super::yaml::{Content, Node, Style};
 use super::Check;
 use super::places::{ALL, Place};
 
+/// Most expressions of a file that are looked at.
+const MOST: usize = 5_000;
+/// Most characters of an expression that GitHub reads.
+const LONGEST: usize = 21_000;
 const FUNCTIONS: &[&str] = &[
     "contains",
     "startsWith",
@@ -71,8 +75,13 @@ impl Check<'_, '_> {
     pub(super) fn expressions(&mut self, node: &Node, place: &Place) {
         match &node.seen().content {
             Content::Scalar { value, .. } => {
-                for (nth, found) in expressions(value).iter().enumerate() {
-                    self.one(node, nth, found, place);
+                // The same expressions in the file, where the value may be folded or escaped.
+                let (source, seen) = (self.source, node.seen());
+                let raw = source.text.get(seen.start.at..seen.end.at).unwrap_or("");
+                let mut openings = raw.match_indices("${{");
+                for found in &expressions(value) {
+                    let opening = openings.next().map_or(0, |(at, _)| at);
+                    self.one(seen.start.at + opening, found, place);
                 }
             }
             Content::List { items, .. } => {
@@ -98,6 +107,9 @@ impl Check<'_, '_> {
         let found = expressions(text);
         match &found[..] {
             [] => {
+                if self.too_many(node.start.at) {
+                    return;
+                }
                 let first = text.len() - text.trim_start().len();
                 let exact = !matches!(
                     &node.seen().content,
@@ -136,16 +148,24 @@ impl Check<'_, '_> {
         }
     }
 
-    fn one(&mut self, node: &Node, nth: usize, found: &Embedded<'_>, place: &Place) {
-        let seen = node.seen();
-        // The same expression in the file, where the value may be folded or escaped.
-        let raw = self
-            .source
-            .text
-            .get(seen.start.at..seen.end.at)
-            .unwrap_or("");
-        let opening = raw.match_indices("${{").nth(nth);
-        let opening = opening.map_or(seen.start.at, |(at, _)| seen.start.at + at);
+    /// Counts an expression. True when it is one too many to be looked at.
+    fn too_many(&mut self, at: usize) -> bool {
+        self.judged += 1;
+        if self.judged == MOST + 1 {
+            let message = format!(
+                "the expressions from here on were not looked at; {MOST} in a file are the limit"
+            );
+            let mark = self.source.at(at);
+            self.found.push(Found::warning(mark, "limits", message));
+        }
+        self.judged > MOST
+    }
+
+    /// `opening` is where it stands in the file.
+    fn one(&mut self, opening: usize, found: &Embedded<'_>, place: &Place) {
+        if self.too_many(opening) {
+            return;
+        }
         let exact = self.source.text[opening..].starts_with(&format!("${{{{{}", found.body));
         if !found.closed {
             let message = "`${{` is not closed; expected `}}`";
@@ -180,6 +200,11 @@ impl Check<'_, '_> {
         mark: &dyn Fn(usize) -> Mark,
     ) -> Vec<Found> {
         let rule = "expression";
+        let length = body.chars().count();
+        if length > LONGEST {
+            let message = format!("the expression has {length} characters; GitHub reads {LONGEST}");
+            return vec![Found::error(mark(first), rule, message)];
+        }
         let parsed = match Expr::parse(body) {
             Ok(parsed) => parsed,
             Err(error) => {

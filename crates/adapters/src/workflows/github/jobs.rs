@@ -57,6 +57,9 @@ const SERVICE: &[&str] = &[
     "command",
 ];
 
+/// Most jobs of a circle that are told.
+const MOST_TOLD: usize = 30;
+
 impl Check<'_, '_> {
     pub(super) fn jobs(&mut self, node: &Node) {
         let Some(entries) = self.map(node, "jobs") else {
@@ -83,8 +86,11 @@ impl Check<'_, '_> {
         }
         self.job = Job::default();
         for (node, way) in needs::cycles(&graph) {
-            let way: Vec<String> = way.iter().map(|id| format!("`{id}`")).collect();
-            let message = format!("these jobs need one another: {}", way.join(" → "));
+            let mut told: Vec<String> = way.iter().take(MOST_TOLD).map(|id| shown(id)).collect();
+            if way.len() > MOST_TOLD {
+                told.push("…".to_owned());
+            }
+            let message = format!("these jobs need one another: {}", told.join(" → "));
             self.error(node, "needs", message);
         }
     }
@@ -115,7 +121,7 @@ impl Check<'_, '_> {
     }
 
     fn job(&mut self, entry: &Entry) {
-        let (what, node) = (format!("job `{}`", name(entry)), &*entry.value);
+        let (what, node) = (format!("job {}", shown(name(entry))), &*entry.value);
         let Some(entries) = self.map(node, &what) else {
             return;
         };
@@ -259,7 +265,7 @@ impl Check<'_, '_> {
             return self.expressions(node, &JOB);
         }
         for entry in self.map(node, "services").unwrap_or_default() {
-            let what = format!("service `{}`", name(entry));
+            let what = format!("service {}", shown(name(entry)));
             self.container(&entry.value, &what, SERVICE);
         }
     }

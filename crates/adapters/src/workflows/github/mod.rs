@@ -28,6 +28,8 @@ struct Check<'s, 't> {
     found: Vec<Found>,
     /// The job that is being looked at.
     job: Job,
+    /// How many expressions there were.
+    judged: usize,
 }
 
 /// What expressions in a job may refer to.
@@ -57,6 +59,7 @@ pub(super) fn check(source: &Source<'_>, root: &Node, paths: &[&str]) -> Vec<Fou
         paths,
         found: Vec::new(),
         job: Job::default(),
+        judged: 0,
     };
     check.workflow(root);
     check.found

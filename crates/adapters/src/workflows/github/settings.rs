@@ -83,7 +83,7 @@ impl Check<'_, '_> {
         for entry in self.map(node, what).unwrap_or_default() {
             self.expressions(&entry.value, place);
             if entry.value.text().is_none() {
-                let what = format!("`{}` of {what}", name(entry));
+                let what = format!("{} of {what}", shown(name(entry)));
                 self.kind(&entry.value, &what, "a single value");
             }
         }

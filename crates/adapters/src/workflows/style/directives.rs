@@ -5,6 +5,9 @@ use granit_parser::{Token, TokenType};
 use super::super::found::Found;
 use super::super::source::Source;
 
+/// Most words of all of them together: each finding is held against each.
+const MOST: usize = 500;
+
 enum What {
     File,
     Disable,
@@ -26,6 +29,7 @@ impl Directives {
     /// Reads them from the comments. Where the text cannot be parsed to its end, from those before.
     pub fn read(source: &Source<'_>, tokens: &[Token<'_>]) -> Self {
         let mut directives = Vec::new();
+        let mut room = MOST;
         for token in tokens {
             let TokenType::Comment(comment) = token.token_type() else {
                 continue;
@@ -45,9 +49,14 @@ impl Directives {
             };
             // With anything else in it, the comment is about yamllint and not for it.
             let rules = words.map(|word| word.strip_prefix("rule:").map(str::to_owned));
-            if let Some(rules) = rules.collect() {
-                directives.push(Directive { what, line, rules });
-            }
+            let Some(rules) = rules.collect::<Option<Vec<String>>>() else {
+                continue;
+            };
+            let Some(left) = room.checked_sub(1 + rules.len()) else {
+                break;
+            };
+            room = left;
+            directives.push(Directive { what, line, rules });
         }
         Self(directives)
     }

@@ -133,6 +133,31 @@ async fn not_taken(work: &Work, key: &str, error: NotTaken) -> Result<StepError,
     Ok(StepError::from_outside(why, transient))
 }
 
+/// What the step says of a message that it may not take, because somebody took it before.
+async fn not_ours(work: &Work, key: &str, whom: &str) -> Told {
+    let state = work.scene.portal.parts().store.outbox_state(key).await?;
+    let Some(why) = why_not(state, whom) else {
+        return Ok(Outcome::Done);
+    };
+    work.log.say(why.as_str());
+    Ok(Outcome::Nothing { why })
+}
+
+/// Why a message that stands like this is not sent now; `None` where it has arrived.
+fn why_not(state: Option<MessageState>, whom: &str) -> Option<String> {
+    Some(match state {
+        Some(MessageState::Done) => return None,
+        Some(MessageState::Failed) => format!(
+            "the message to {whom} was given up before; it is sent again when somebody asks for it"
+        ),
+        Some(MessageState::Pending) => format!("the message to {whom} is sent after the run"),
+        // Nobody but this step sends it while the run is at work.
+        Some(MessageState::Sending) | None => format!(
+            "Fairlead was stopped while it told {whom}; whether the message arrived is not known, and it is not sent twice"
+        ),
+    })
+}
+
 async fn tell_slack(work: &Work, url: &Value, notice: &Notice<'_>) -> Told {
     let scene = &work.scene;
     let store = &scene.portal.parts().store;
@@ -144,9 +169,7 @@ async fn tell_slack(work: &Work, url: &Value, notice: &Notice<'_>) -> Told {
         .outbox_put(&work.claim, &key, &message.to_string(), now())
         .await?;
     if store.outbox_take(&key).await?.is_none() {
-        let why = "Fairlead was stopped while it told Slack; whether the message arrived is not known, and it is not sent twice";
-        work.log.say(why);
-        return Ok(Outcome::Nothing { why: why.into() });
+        return not_ours(work, &key, "Slack").await;
     }
     work.log.say("telling Slack how it went");
     let started = Instant::now();
@@ -168,5 +191,19 @@ async fn tell_slack(work: &Work, url: &Value, notice: &Notice<'_>) -> Told {
             Ok(Outcome::Nothing { why })
         }
         Err(error) => Err(not_taken(work, &key, error).await?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_somebody_took_before_is_told_as_it_stands() {
+        let says = |state| why_not(Some(state), "Slack").unwrap_or_default();
+        assert_eq!(says(MessageState::Done), "");
+        assert!(says(MessageState::Failed).contains("was given up"));
+        assert!(says(MessageState::Pending).contains("after the run"));
+        assert!(says(MessageState::Sending).contains("is not known"));
     }
 }

@@ -50,7 +50,8 @@ impl<'w> Front<'w> {
         }
     }
 
-    /// Writes the configuration where it differs, has it loaded, and waits until it lets through what it should.
+    /// Writes the configuration where it differs, has it loaded, and waits until it lets through what it should. It is
+    /// loaded even where it does not differ: what nginx has in use may be another one, where an earlier run broke off.
     pub(super) async fn put_in_place(&self, site: &Site<'_>) -> Result<(), StepError> {
         let path = &self.proxy.path;
         let text = self.work.scene.render(&self.proxy.template).await?;
@@ -60,8 +61,7 @@ impl<'w> Front<'w> {
             .await?;
         let host = nginx::as_root(&site.host).await?;
         let old = host.read_file(path).await?;
-        let differs = old.as_deref() != Some(text.as_bytes());
-        if differs {
+        if old.as_deref() != Some(text.as_bytes()) {
             let before = self.before(&self.work.scene.key);
             if host.read_file(&before).await?.is_none() {
                 // An empty file says as much to a web server as none.
@@ -73,11 +73,8 @@ impl<'w> Front<'w> {
             let text = Bytes::copy_from_slice(text.as_bytes());
             host.write_file(path, MODE, text).await?;
         }
-        // An earlier try may have written it and broken off.
-        if differs || !self.work.first {
-            site.say("testing the web server's configuration and loading it");
-            self.load(&host).await?;
-        }
+        site.say("testing the web server's configuration and loading it");
+        self.load(&host).await?;
         match &self.proxy.health {
             Some(url) => self.answers(site, url).await,
             None => Ok(()),

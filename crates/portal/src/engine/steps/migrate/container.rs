@@ -87,16 +87,21 @@ impl<'w> InContainer<'w> {
         format!("what it left is the container {} on the host", self.name)
     }
 
-    /// The container of this step. One of the same name that is not is somebody else's.
+    /// The container of this step, if it is there as a whole.
     async fn ours(&self) -> Result<Option<Container>, StepError> {
-        let found = self.engine.inspect(&self.name).await?;
+        self.ours_called(&self.name).await
+    }
+
+    /// One of this name that is not of this step is somebody else's.
+    async fn ours_called(&self, name: &str) -> Result<Option<Container>, StepError> {
+        let found = self.engine.inspect(name).await?;
         match found {
             Some(found)
                 if found.labels.get(label::RUN) != Some(&self.work.scene.key)
                     || found.labels.get(STEP) != Some(&self.work.planned.id.to_string()) =>
             {
                 Err(StepError::advised(
-                    format!("{} is there and was not made by this step", self.name),
+                    format!("{name} is there and was not made by this step"),
                     "remove or rename it on the host and start a new run",
                 ))
             }
@@ -155,8 +160,7 @@ impl<'w> InContainer<'w> {
     pub(super) async fn start(&self, image: &str, script: &str) -> Result<(), StepError> {
         let state = match self.ours().await? {
             None => {
-                let spec = self.spec(image, script)?;
-                self.engine.create(&self.name, &spec).await?;
+                self.create(image, script).await?;
                 State::Created
             }
             Some(found) => found.state,
@@ -178,6 +182,19 @@ impl<'w> InContainer<'w> {
                 return Err(error);
             }
         }
+        Ok(())
+    }
+
+    /// It gets its name only once it is whole, with all its networks; what a portal left that was killed before is never
+    /// started. That is removed by its name, which one that is at work does not have any more.
+    async fn create(&self, image: &str, script: &str) -> Result<(), StepError> {
+        let new = format!("{}.new", self.name);
+        if self.ours_called(&new).await?.is_some() {
+            self.engine.remove(&new).await?;
+        }
+        let spec = self.spec(image, script)?;
+        let id = self.engine.create(&new, &spec).await?;
+        self.engine.rename(&id, &self.name).await?;
         Ok(())
     }
 

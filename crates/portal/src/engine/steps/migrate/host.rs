@@ -46,7 +46,8 @@ impl OnHost {
             "{}-{}-{name}-{}",
             plan.project, plan.environment, work.scene.key
         );
-        let command = host.detached(key);
+        let group = format!("{}/{}/{name}", plan.project, plan.environment);
+        let command = host.detached(key).in_group(group);
         Ok(Self {
             following: command.follow(record.on_host),
             variables: variables(work, wanted),
@@ -68,6 +69,20 @@ impl OnHost {
             Phase::Absent => Seen::Absent,
             Phase::Running | Phase::Ended(_) | Phase::Unknown => Seen::There,
         })
+    }
+
+    /// A migration that an earlier run had to leave at work gets no second one beside it.
+    pub(super) async fn is_alone(&self) -> Result<(), StepError> {
+        match self.command.other().await? {
+            None => Ok(()),
+            Some(folder) => Err(StepError::advised(
+                format!(
+                    "a migration of an earlier run is still at work on host {}, {folder}",
+                    self.host.name()
+                ),
+                "let it come to its end, or stop it on the host (`pid` there names its process group) and look at the database; then start a new run",
+            )),
+        }
     }
 
     pub(super) async fn start(&self, script: &str) -> Result<(), StepError> {

@@ -178,7 +178,7 @@ impl<'w> Place<'w> {
     /// Does what can be repeated, before the start.
     async fn prepare(&self) -> Result<String, StepError> {
         match self {
-            Place::Host(_) => Ok(String::new()),
+            Place::Host(place) => place.is_alone().await.map(|()| String::new()),
             Place::Container(place) => place.prepare().await,
         }
     }

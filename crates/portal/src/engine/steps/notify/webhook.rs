@@ -8,7 +8,7 @@ use domain::step::Outcome;
 use domain::text::{Notice, webhook};
 
 use super::super::Work;
-use super::{Told, not_taken};
+use super::{Told, not_ours, not_taken};
 use crate::engine::messages::{self, NotTaken};
 use crate::engine::scene::Scene;
 use crate::now;
@@ -39,9 +39,7 @@ pub(super) async fn tell(work: &Work, hook: &Webhook, notice: &Notice<'_>) -> To
     let body = webhook(notice).to_string();
     store.outbox_put(&work.claim, &key, &body, now()).await?;
     let Some(body) = store.outbox_take(&key).await? else {
-        let why = "Fairlead was stopped while it told the webhook; whether the message arrived is not known, and it is not sent twice";
-        work.log.say(why);
-        return Ok(Outcome::Nothing { why: why.into() });
+        return not_ours(work, &key, "the webhook").await;
     };
     work.log.say("telling the webhook how it went");
     let started = Instant::now();

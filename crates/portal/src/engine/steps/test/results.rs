@@ -7,7 +7,7 @@ use super::super::StepError;
 use super::bench::Bench;
 
 /// The largest report that is read.
-const LARGEST: usize = 32 << 20;
+const LARGEST: usize = 8 << 20;
 /// How many failed tests a failure names; the results hold all.
 const NAMED: usize = 5;
 
@@ -110,7 +110,7 @@ impl Results {
 
 /// `2 of 14 tests failed: a, b`.
 fn failures(report: &TestReport) -> String {
-    let all = report.passed + report.failed;
+    let all = report.passed.saturating_add(report.failed);
     let tests = if all == 1 { "test" } else { "tests" };
     let names: Vec<&str> = report
         .failures
