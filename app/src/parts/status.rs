@@ -1,4 +1,5 @@
 //! The one place that gives a state its word, its icon and its tone.
+use domain::push::Came;
 use domain::run::{RunState, StepState};
 use leptos::prelude::*;
 
@@ -39,6 +40,16 @@ pub fn of_step(state: &StepState) -> Look {
         StepState::Failed { .. } => ("Failed", Icon::Cross, "tone-bad"),
         StepState::Cancelled => ("Cancelled", Icon::Stop, "tone-quiet"),
         StepState::Skipped { .. } => ("Skipped", Icon::Skip, "tone-quiet"),
+    };
+    Look { word, icon, tone }
+}
+
+/// How what came of a push looks.
+pub fn of_came(came: &Came) -> Look {
+    let (word, icon, tone) = match came {
+        Came::Run { .. } => ("Started", Icon::Ship, "tone-info"),
+        Came::Ignored { .. } => ("Ignored", Icon::Skip, "tone-quiet"),
+        Came::Blocked { .. } => ("Blocked", Icon::Warning, "tone-warn"),
     };
     Look { word, icon, tone }
 }

@@ -5,6 +5,7 @@ use crate::log::LogLine;
 use crate::manifest::Problem;
 use crate::plan::{Blocker, Commit, Plan, RunKind};
 use crate::policy::{ActorName, Role};
+use crate::push::DeliveryPage;
 use crate::release::TreeKey;
 use crate::run::{Failure, RunState, StepRun, StoredEvent};
 use crate::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, Sha, StepId};
@@ -358,6 +359,23 @@ pub struct Member {
     pub role: Role,
     /// When they were last seen.
     pub seen: Ms,
+}
+
+/// What GitHub told of a project's repository, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushes {
+    /// The project.
+    pub project: ProjectName,
+    /// The deliveries, newest first.
+    pub page: DeliveryPage,
+    /// Whether the reader may have one acted on again.
+    pub redeliver: Offer,
+    /// The repository's page.
+    pub repository_url: String,
+    /// Where GitHub is to tell of pushes.
+    pub hook_url: String,
+    /// When this was read.
+    pub now: Ms,
 }
 
 /// A session that lives.

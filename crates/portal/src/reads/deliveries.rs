@@ -1,10 +1,12 @@
 //! What GitHub told and what came of it; whom runs told and how that went.
 use domain::message::MessageRow;
-use domain::policy::Actor;
+use domain::policy::{Action, Actor, allow};
 use domain::push::{DeliveryId, DeliveryPage};
+use domain::view::Pushes;
 use domain::{ProjectName, RunId};
 
-use crate::{Error, Portal};
+use super::offer;
+use crate::{Error, Portal, now};
 
 impl Portal {
     /// A page of what GitHub told of the project's repository, newest first.
@@ -27,6 +29,28 @@ impl Portal {
         deliveries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = deliveries.last().filter(|_| more).map(|row| row.id);
         Ok(DeliveryPage { deliveries, next })
+    }
+
+    /// The same as the settings' page shows it, with what the reader may do about it.
+    pub async fn pushes(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        before: Option<DeliveryId>,
+        limit: i64,
+    ) -> Result<Pushes, Error> {
+        let in_force = self.visible_project(actor, project).await?;
+        let page = self.deliveries(actor, project, before, limit).await?;
+        let refused = allow(actor, Some(project), Action::Redeliver).err();
+        let public = self.parts().config.public_url.as_str();
+        Ok(Pushes {
+            project: project.clone(),
+            page,
+            redeliver: offer(refused.map(|denied| denied.to_string())),
+            repository_url: self.repository_url(&in_force.manifest),
+            hook_url: format!("{}/hooks/github", public.trim_end_matches('/')),
+            now: now(),
+        })
     }
 
     /// Whom a run has told how it ended, with every try.

@@ -80,6 +80,7 @@ async fn asked(portal: &Portal, actor: &Actor, of: &ProjectName, run: RunId) -> 
         portal.cancel(actor, origin(), run).await,
         portal.retry(actor, origin(), run).await.map(drop),
         portal.deliveries(actor, of, None, 10).await.map(drop),
+        portal.pushes(actor, of, None, 10).await.map(drop),
         portal
             .redeliver(actor, origin(), of, DeliveryId(1))
             .await
