@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::LogLine;
 use crate::manifest::Problem;
+use crate::message::MessageRow;
 use crate::plan::{Blocker, Commit, Plan, RunKind};
 use crate::policy::{ActorName, Role};
 use crate::push::DeliveryPage;
@@ -189,6 +190,15 @@ pub struct RunView {
     pub usual_ms: Option<i64>,
     /// When this was read.
     pub now: Ms,
+}
+
+/// Whom a run has told how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunMessages {
+    /// The messages, each with every try to send it.
+    pub messages: Vec<MessageRow>,
+    /// Whether the reader may have one sent again.
+    pub send_again: Offer,
 }
 
 /// A commit as its runs made it into images and brought it to environments.

@@ -2,7 +2,7 @@
 use domain::message::MessageRow;
 use domain::policy::{Action, Actor, allow};
 use domain::push::{DeliveryId, DeliveryPage};
-use domain::view::Pushes;
+use domain::view::{Pushes, RunMessages};
 use domain::{ProjectName, RunId};
 
 use super::offer;
@@ -57,5 +57,19 @@ impl Portal {
     pub async fn messages(&self, actor: &Actor, run: RunId) -> Result<Vec<MessageRow>, Error> {
         self.visible_run(actor, run).await?;
         Ok(self.parts().store.messages(run).await?)
+    }
+
+    /// The same as the run's page shows it, with what the reader may do about it.
+    pub async fn run_messages(&self, actor: &Actor, run: RunId) -> Result<RunMessages, Error> {
+        let row = self.visible_run(actor, run).await?;
+        let refused = allow(actor, Some(&row.project), Action::Redeliver).err();
+        let refused = refused.map(|denied| denied.to_string()).or_else(|| {
+            let at_work = || format!("Run #{run} has not ended, and may be sending it");
+            row.ended.is_none().then(at_work)
+        });
+        Ok(RunMessages {
+            messages: self.parts().store.messages(run).await?,
+            send_again: offer(refused),
+        })
     }
 }

@@ -86,6 +86,7 @@ async fn asked(portal: &Portal, actor: &Actor, of: &ProjectName, run: RunId) -> 
             .await
             .map(drop),
         portal.messages(actor, run).await.map(drop),
+        portal.run_messages(actor, run).await.map(drop),
         portal
             .send_again(actor, origin(), run, Channel::Slack)
             .await,
