@@ -67,6 +67,8 @@ pub struct Lane {
     pub head_trouble: Option<String>,
     /// How many commits of the branch do not run here yet; absent where that is not known.
     pub behind: Option<u32>,
+    /// The newest push to the branch, where it started no run and nobody has asked for one since.
+    pub idle_push: Option<IdlePush>,
     /// What runs, component by component.
     pub components: Vec<ComponentRow>,
     /// The run at work here.
@@ -77,6 +79,17 @@ pub struct Lane {
     pub last: Option<RunRow>,
     /// Whether the reader may deploy here.
     pub deploy: Offer,
+}
+
+/// A push that started no run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdlePush {
+    /// The commit that was pushed.
+    pub commit: Sha,
+    /// Why it did not.
+    pub why: String,
+    /// Whether somebody has to mend something first; else all is as it should be.
+    pub blocked: bool,
 }
 
 /// A component in an environment.

@@ -111,6 +111,8 @@ test('a push leads by itself to a green board, and to the page that people see',
     const nothing = { environment: 'dev', outcome: 'ignored', run: null, reason: expect.stringContaining('README.md') };
     await expect.poll(outcomes, { timeout: 30_000 }).toEqual([nothing]);
     await expect(lane(board, 'dev')).toContainText('1 commit to deploy');
+    await expect(lane(board, 'dev')).toContainText(`The push of ${docs.short} started no run: only \`README.md\` was changed`);
+    await wasKept(board);
     return docs;
   });
 
