@@ -1,7 +1,8 @@
-//! Runs: list, look, stop, start again.
+//! Runs: list, look, stop, start again, tell again.
+use domain::message::Channel;
 use domain::report::Artifact;
 use domain::run::RunState;
-use domain::view::{RunPage, RunView};
+use domain::view::{RunMessages, RunPage, RunView};
 use domain::{EnvName, ProjectName, RunId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
@@ -44,6 +45,24 @@ pub async fn run(id: RunId) -> Result<RunView, UiError> {
 pub async fn artifacts(id: RunId) -> Result<Vec<Artifact>, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     Ok(portal.artifacts(&caller.actor, id).await?)
+}
+
+/// Whom a run has told how it ended, with every try.
+#[server(prefix = "/ui", endpoint = "messages", input = GetUrl)]
+pub async fn messages(id: RunId) -> Result<RunMessages, UiError> {
+    let (portal, caller, _) = crate::ssr::caller()?;
+    Ok(portal.run_messages(&caller.actor, id).await?)
+}
+
+/// Has a message of a run sent again, and shows how its tries went.
+#[server(prefix = "/ui", endpoint = "send_again")]
+pub async fn send_again(id: RunId, channel: Channel) -> Result<(), UiError> {
+    let (portal, caller, origin) = crate::ssr::caller()?;
+    portal
+        .send_again(&caller.actor, origin, id, channel)
+        .await?;
+    leptos_axum::redirect(&format!("/runs/{id}?tab=timeline#messages"));
+    Ok(())
 }
 
 /// Asks a run to stop at its next safe point, and shows it.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use domain::live::Frame;
 use domain::report::Artifact;
 use domain::run::{Run, StepState};
-use domain::view::{LogPage, RunView};
+use domain::view::{LogPage, RunMessages, RunView};
 use domain::{RunId, StepId};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -17,7 +17,9 @@ use crate::parts::failure::FailureBox;
 use crate::parts::frame::ProjectShown;
 use crate::parts::graph::Graph;
 use crate::parts::log::{LogState, LogView};
-use crate::parts::outputs::{Findings, Outputs, Results, Tab, Tabs, Texts, Timeline};
+use crate::parts::outputs::{
+    Findings, Messages, Outputs, Results, Tab, Tabs, Texts, Timeline, Told,
+};
 use crate::parts::run_head::RunHead;
 use crate::parts::states::{Skeleton, TroublePage};
 use crate::parts::when::Clock;
@@ -49,6 +51,7 @@ struct Loaded {
     view: RunView,
     log: LogPage,
     artifacts: Vec<Artifact>,
+    messages: RunMessages,
 }
 
 async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<Loaded, UiError> {
@@ -69,10 +72,12 @@ async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<Loaded, UiError
         false => api::logs::log(id, step, 0).await?,
     };
     let artifacts = api::runs::artifacts(id).await?;
+    let messages = api::runs::messages(id).await?;
     Ok(Loaded {
         view,
         log,
         artifacts,
+        messages,
     })
 }
 
@@ -112,6 +117,7 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
         view,
         log,
         artifacts,
+        messages,
     } = loaded;
     Clock::start(view.now);
     let (id, title) = (
@@ -124,6 +130,7 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
     ProjectShown::set(project.clone());
     let watched = Watched::new(view);
     let outputs = Outputs::watch(watched, artifacts);
+    let told = Told::watch(watched, messages);
     let log = LogState::new(id, log);
     let link = RwSignal::new(Link::Idle);
     let first = log.step.get_untracked();
@@ -201,7 +208,7 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
             Tab::Annotations => view! { <Findings outputs source_url=source_url.clone()/> }.into_any(),
             Tab::Tests => view! { <Results watched outputs/> }.into_any(),
             Tab::Artifacts => view! { <Texts watched outputs/> }.into_any(),
-            Tab::Timeline => view! { <Timeline watched/> }.into_any(),
+            Tab::Timeline => view! { <Timeline watched/> <Messages told/> }.into_any(),
         }}
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of a project: its manifest, what is wrong with its file, and who may do what.
+//! The settings of a project: its manifest, what is wrong with its file, who may do what, and what GitHub told.
 use domain::ProjectName;
 use domain::manifest::Problem;
 use domain::policy::Role;
@@ -7,23 +7,15 @@ use leptos::prelude::*;
 
 use crate::api;
 use crate::error::UiError;
-use crate::parts::frame::project_in_address;
+use crate::parts::frame::{project_in_address, project_or_first};
 use crate::parts::icon::Icon;
+use crate::parts::pushes::PushesCard;
 use crate::parts::sessions::SessionsCard;
 use crate::parts::states::{Empty, Skeleton, TroublePage};
 use crate::parts::when::{Clock, When};
 
 async fn load(project: Option<ProjectName>) -> Result<Option<Settings>, UiError> {
-    let project = match project {
-        Some(project) => Some(project),
-        None => api::session::me()
-            .await?
-            .projects
-            .into_iter()
-            .next()
-            .map(|(project, _)| project),
-    };
-    match project {
+    match project_or_first(project).await? {
         Some(project) => api::settings::settings(project).await.map(Some),
         None => Ok(None),
     }
@@ -36,7 +28,7 @@ pub fn SettingsPage() -> impl IntoView {
     let settings = Resource::new(move || project.get(), load);
     view! {
         <leptos_meta::Title text="Settings"/>
-        <Suspense fallback=|| view! { <Skeleton lines=8/> }>
+        <Transition fallback=|| view! { <Skeleton lines=8/> }>
             {move || Suspend::new(async move {
                 match settings.await {
                     Ok(Some(settings)) => view! { <SettingsView settings/> }.into_any(),
@@ -44,7 +36,8 @@ pub fn SettingsPage() -> impl IntoView {
                     Err(error) => view! { <TroublePage error/> }.into_any(),
                 }
             })}
-        </Suspense>
+        </Transition>
+        <PushesCard project/>
         <SessionsCard/>
     }
 }

@@ -6,6 +6,7 @@ use leptos_router::hooks::{use_location, use_query_map};
 
 use super::theme::ThemeSwitch;
 use crate::api;
+use crate::error::UiError;
 
 /// The pages of the navigation: path and word.
 const PAGES: [(&str, &str); 3] = [("/", "Board"), ("/runs", "Runs"), ("/settings", "Settings")];
@@ -18,6 +19,17 @@ pub fn project_in_address() -> Memo<Option<ProjectName>> {
             .with(|query| query.get("project"))
             .and_then(|name| ProjectName::parse(name).ok())
     })
+}
+
+/// The project that is asked for, else the reader's first, where there is one.
+pub async fn project_or_first(
+    project: Option<ProjectName>,
+) -> Result<Option<ProjectName>, UiError> {
+    if project.is_some() {
+        return Ok(project);
+    }
+    let projects = api::session::me().await?.projects;
+    Ok(projects.into_iter().next().map(|(project, _)| project))
 }
 
 /// The project of the page that is shown, where its address does not name it.

@@ -1,6 +1,6 @@
 //! One environment on the board.
 use domain::run::RunState;
-use domain::view::{ComponentRow, Lane, Offer, RunRow};
+use domain::view::{ComponentRow, IdlePush, Lane, Offer, RunRow};
 use leptos::prelude::*;
 
 use super::button::{Why, ready};
@@ -39,6 +39,7 @@ pub fn LaneView(
                 {move || lane.with(|lane| deploy_button(&lane.deploy, &name, deploy.clone(), on_deploy))}
             </header>
             {move || lane.with(|lane| head(lane, &url.get_value()))}
+            {move || lane.with(|lane| lane.idle_push.clone()).map(|push| view! { <Idle push/> })}
             <div class="lane-active">
                 {move || {
                     let (row, progress) = active.get();
@@ -116,6 +117,25 @@ fn head(lane: &Lane, repository_url: &str) -> AnyView {
         </div>
     }
     .into_any()
+}
+
+/// Why the newest push to the branch started no run.
+#[component]
+fn Idle(push: IdlePush) -> impl IntoView {
+    let IdlePush {
+        commit,
+        why,
+        blocked,
+    } = push;
+    let words = format!("The push of {} started no run: {why}", commit.short());
+    let line = match blocked {
+        true => {
+            view! { <p class="notice notice-warn">{Icon::Warning.draw()} <span>{words}</span></p> }
+                .into_any()
+        }
+        false => view! { <p class="muted">{Icon::Info.draw()} {words}</p> }.into_any(),
+    };
+    view! { <div class="lane-note">{line}</div> }
 }
 
 #[component]

@@ -13,6 +13,7 @@ pub mod log;
 pub mod outputs;
 pub mod plan;
 pub mod progress;
+pub mod pushes;
 pub mod run_head;
 pub mod run_row;
 pub mod sessions;

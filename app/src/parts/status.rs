@@ -1,4 +1,6 @@
 //! The one place that gives a state its word, its icon and its tone.
+use domain::message::MessageState;
+use domain::push::Came;
 use domain::run::{RunState, StepState};
 use leptos::prelude::*;
 
@@ -39,6 +41,28 @@ pub fn of_step(state: &StepState) -> Look {
         StepState::Failed { .. } => ("Failed", Icon::Cross, "tone-bad"),
         StepState::Cancelled => ("Cancelled", Icon::Stop, "tone-quiet"),
         StepState::Skipped { .. } => ("Skipped", Icon::Skip, "tone-quiet"),
+    };
+    Look { word, icon, tone }
+}
+
+/// How what came of a push looks.
+pub fn of_came(came: &Came) -> Look {
+    let (word, icon, tone) = match came {
+        Came::Run { .. } => ("Started", Icon::Ship, "tone-info"),
+        Came::Ignored { .. } => ("Ignored", Icon::Skip, "tone-quiet"),
+        Came::Blocked { .. } => ("Blocked", Icon::Warning, "tone-warn"),
+    };
+    Look { word, icon, tone }
+}
+
+/// How a message's state looks. Of one that was being sent when its run ended, only a portal that died knew more.
+pub fn of_message(state: MessageState, ended: bool) -> Look {
+    let (word, icon, tone) = match state {
+        MessageState::Pending => ("To be sent", Icon::Clock, "tone-info"),
+        MessageState::Sending if ended => ("Not known", Icon::Warning, "tone-warn"),
+        MessageState::Sending => ("Being sent", Icon::Spinner, "tone-info"),
+        MessageState::Done => ("Sent", Icon::Check, "tone-ok"),
+        MessageState::Failed => ("Given up", Icon::Cross, "tone-bad"),
     };
     Look { word, icon, tone }
 }

@@ -49,6 +49,8 @@ pub struct MessageRow {
     pub channel: Channel,
     /// Where it stands.
     pub state: MessageState,
+    /// When it will be tried again, where that is so.
+    pub next: Option<Ms>,
     /// The tries, oldest first.
     pub tries: Vec<MessageTry>,
 }

@@ -3,8 +3,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::LogLine;
 use crate::manifest::Problem;
+use crate::message::MessageRow;
 use crate::plan::{Blocker, Commit, Plan, RunKind};
 use crate::policy::{ActorName, Role};
+use crate::push::DeliveryPage;
 use crate::release::TreeKey;
 use crate::run::{Failure, Run, RunState, StepRun, StepState, StoredEvent};
 use crate::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, Sha, StepId};
@@ -65,6 +67,8 @@ pub struct Lane {
     pub head_trouble: Option<String>,
     /// How many commits of the branch do not run here yet; absent where that is not known.
     pub behind: Option<u32>,
+    /// The newest push to the branch, where it started no run and nobody has asked for one since.
+    pub idle_push: Option<IdlePush>,
     /// What runs, component by component.
     pub components: Vec<ComponentRow>,
     /// The run at work here.
@@ -110,6 +114,17 @@ impl Progress {
             at_work: at_work.map(|(planned, _)| planned.step.title()).collect(),
         }
     }
+}
+
+/// A push that started no run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdlePush {
+    /// The commit that was pushed.
+    pub commit: Sha,
+    /// Why it did not.
+    pub why: String,
+    /// Whether somebody has to mend something first; else all is as it should be.
+    pub blocked: bool,
 }
 
 /// A component in an environment.
@@ -223,6 +238,15 @@ pub struct RunView {
     pub usual_ms: Option<i64>,
     /// When this was read.
     pub now: Ms,
+}
+
+/// Whom a run has told how it ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunMessages {
+    /// The messages, each with every try to send it.
+    pub messages: Vec<MessageRow>,
+    /// Whether the reader may have one sent again.
+    pub send_again: Offer,
 }
 
 /// A commit as its runs made it into images and brought it to environments.
@@ -393,6 +417,23 @@ pub struct Member {
     pub role: Role,
     /// When they were last seen.
     pub seen: Ms,
+}
+
+/// What GitHub told of a project's repository, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pushes {
+    /// The project.
+    pub project: ProjectName,
+    /// The deliveries, newest first.
+    pub page: DeliveryPage,
+    /// Whether the reader may have one acted on again.
+    pub redeliver: Offer,
+    /// The repository's page.
+    pub repository_url: String,
+    /// Where GitHub is to tell of pushes.
+    pub hook_url: String,
+    /// When this was read.
+    pub now: Ms,
 }
 
 /// A session that lives.

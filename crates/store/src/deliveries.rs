@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::policy::Action;
-use domain::push::{Came, DeliveryId, DeliveryRow, Told};
+use domain::push::{Came, DeliveryId, DeliveryRow, Push, Told};
 use domain::{EnvName, Ms, ProjectName, RunId};
 use sqlx::FromRow;
 
@@ -39,6 +39,20 @@ pub struct OpenDelivery {
     /// The only project that it is for, where somebody asked for it again.
     pub project: Option<ProjectName>,
 }
+
+/// The newest push of which something came for an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastPush {
+    /// The push.
+    pub push: Push,
+    /// When it came, or was asked for again.
+    pub received: Ms,
+    /// What came of it there.
+    pub came: Came,
+}
+
+/// Among how many deliveries of a repository the newest of each environment is looked for.
+const RECENT: i64 = 50;
 
 #[derive(FromRow)]
 struct RawDelivery {
@@ -229,6 +243,44 @@ impl Store {
             });
         }
         Ok(deliveries)
+    }
+
+    /// The newest push of which something came for each environment of a project. Environments to which none of the
+    /// repository's last deliveries led are absent.
+    pub async fn last_pushes(
+        &self,
+        repository: &str,
+        project: &ProjectName,
+    ) -> Result<BTreeMap<EnvName, LastPush>, StoreError> {
+        let rows: Vec<(String, String, String, i64)> = rd!(&self.main, |pool| {
+            sqlx::query_as(
+                "SELECT c.environment, c.came_json, d.told_json, d.received_ms FROM delivery_in d
+                 JOIN delivery_came c ON c.delivery = d.id
+                 WHERE d.id IN (SELECT id FROM delivery_in WHERE repository = $1 ORDER BY id DESC LIMIT $3)
+                 AND c.project = $2 AND c.environment <> '' ORDER BY d.id",
+            )
+            .bind(repository.to_lowercase())
+            .bind(project.as_str())
+            .bind(RECENT)
+            .fetch_all(pool)
+            .await?
+        });
+        let mut last = BTreeMap::new();
+        for (environment, came, told, received) in rows {
+            let Told::Push(push) = json::from_text("a delivery", &told)? else {
+                continue;
+            };
+            let pushed = LastPush {
+                push,
+                received: Ms(received),
+                came: json::from_text("what came of a delivery", &came)?,
+            };
+            last.insert(
+                json::word("the environment of a delivery", &environment)?,
+                pushed,
+            );
+        }
+        Ok(last)
     }
 }
 

@@ -36,7 +36,7 @@ mod views;
 use std::sync::Arc;
 
 pub use audit::Head;
-pub use deliveries::{NewDelivery, OpenDelivery};
+pub use deliveries::{LastPush, NewDelivery, OpenDelivery};
 pub use error::StoreError;
 pub use lease::{Claim, Lease};
 pub use logs::NewLine;

@@ -100,11 +100,15 @@ impl Store {
 
     /// The messages of a run, with every try to send them.
     pub async fn messages(&self, run: RunId) -> Result<Vec<MessageRow>, StoreError> {
-        let messages: Vec<(String, String)> = rd!(&self.main, |pool| {
-            sqlx::query_as("SELECT key, state FROM outbox WHERE run = $1 ORDER BY key")
-                .bind(run.0)
-                .fetch_all(pool)
-                .await?
+        type Row = (String, String, Option<i64>, Option<i64>);
+        let messages: Vec<Row> = rd!(&self.main, |pool| {
+            sqlx::query_as(
+                "SELECT o.key, o.state, o.next_ms, r.ended_ms FROM outbox o JOIN run r ON r.id = o.run
+                 WHERE o.run = $1 ORDER BY o.key",
+            )
+            .bind(run.0)
+            .fetch_all(pool)
+            .await?
         });
         let tries: Vec<(String, i64, i64, i64, String)> = rd!(&self.main, |pool| {
             sqlx::query_as(
@@ -115,12 +119,16 @@ impl Store {
             .fetch_all(pool)
             .await?
         });
-        let row = |(key, state): (String, String)| {
+        let row = |(key, state, next, ended): Row| {
             let channel = key.split(':').next().unwrap_or_default();
             let of_key = tries.iter().filter(|(other, ..)| *other == key);
+            let state: MessageState = json::word("the state of a message", &state)?;
+            // While its run is at work, its step sends it.
+            let due = ended.filter(|_| state == MessageState::Pending);
             Ok(MessageRow {
                 channel: json::word("the channel of a message", channel)?,
-                state: json::word("the state of a message", &state)?,
+                state,
+                next: due.map(|ended| Ms(next.unwrap_or(ended + BREATH_MS))),
                 tries: of_key
                     .map(|(_, at, took_ms, arrived, answer)| MessageTry {
                         at: Ms(*at),

@@ -1,4 +1,5 @@
 // Nobody presses anything: a push to the branch leads to a green board, and people get what was pushed.
+import type { Page } from '@playwright/test';
 import { documented, migrating } from '../support/commits';
 import { Clone, deliverAgain, deliveryOf, devApi, devBackend, devPage, slackMessages } from '../support/lab';
 import { lane, lines, mark, newestRun, open, state, step, wasKept } from '../support/portal';
@@ -100,7 +101,7 @@ test('a push leads by itself to a green board, and to the page that people see',
     expect(forged.status).toBe(401);
   });
 
-  await test.step('a push that changes only documentation starts nothing, and says so', async () => {
+  const docs = await test.step('a push that changes only documentation starts nothing, and says so', async () => {
     const docs = documented(clone, 'Write about orders');
     const outcomes = async () => {
       const answer = await page.request.get('/api/v1/projects/projectmeats/deliveries');
@@ -110,6 +111,34 @@ test('a push leads by itself to a green board, and to the page that people see',
     const nothing = { environment: 'dev', outcome: 'ignored', run: null, reason: expect.stringContaining('README.md') };
     await expect.poll(outcomes, { timeout: 30_000 }).toEqual([nothing]);
     await expect(lane(board, 'dev')).toContainText('1 commit to deploy');
+    await expect(lane(board, 'dev')).toContainText(`The push of ${docs.short} started no run: only \`README.md\` was changed`);
+    await wasKept(board);
+    return docs;
+  });
+
+  const pushes = (page: Page, short: string) => page.getByRole('region', { name: 'Pushes' }).getByRole('row').filter({ hasText: short });
+  await test.step('the settings tell what came of each push', async () => {
+    await open(board, '/settings');
+    await expect(pushes(board, commit.short)).toContainText(commit.title);
+    await expect(pushes(board, commit.short)).toContainText('development');
+    await expect(pushes(board, commit.short).getByRole('link', { name: `Run #${run}` })).toBeVisible();
+    await expect(pushes(board, docs.short)).toContainText('Ignored');
+    await expect(pushes(board, docs.short)).toContainText('only `README.md` was changed');
+    const again = pushes(board, docs.short).getByRole('button', { name: /^Act on it again/ });
+    await expect(again).toBeDisabled();
+    await expect(again).toHaveAccessibleDescription(/vera may not deliver again: it needs the role lead/);
+  });
+
+  await test.step('a lead has one acted on again, also without JavaScript', async () => {
+    const plain = await as('lena', { javaScriptEnabled: false });
+    await plain.goto('/settings');
+    for (const [lead, count] of [[page, 2], [plain, 3]] as const) {
+      if (lead === page) await open(lead, '/settings');
+      await pushes(lead, docs.short).first().getByRole('button', { name: /^Act on it again/ }).click();
+      await expect(lead).toHaveURL(/\/settings\?project=projectmeats#pushes$/);
+      await expect(pushes(lead, docs.short).filter({ hasText: 'Asked for again' })).toHaveCount(count - 1);
+    }
+    await expect(pushes(page, docs.short).first()).toContainText('Ignored');
   });
 
   // Deliveries are acted on in the order in which they came: whatever the repeated one were to start would be there now.

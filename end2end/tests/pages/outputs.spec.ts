@@ -1,4 +1,5 @@
-// The tabs of a run's page, on runs that the deploys' tests left: what the steps found, tested and wrote besides their logs.
+// The tabs of a run's page, on runs that the deploys' tests left: what the steps found, tested and wrote besides their logs,
+// and whom the run told.
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
 import { FAILING, WORKFLOW } from '../support/commits';
@@ -9,6 +10,9 @@ const tab = (page: Page, name: string) => page.getByRole('navigation', { name: '
 
 /** What is said of one step. */
 const card = (page: Page, name: string) => page.locator('section.card').filter({ has: page.getByRole('heading', { name }) });
+
+/** Whom the run told. */
+const messages = (page: Page) => page.getByRole('region', { name: 'Messages' });
 
 /** A text that a step left. */
 const artifact = (page: Page, name: string) => page.locator('details.output').filter({ hasText: name });
@@ -126,6 +130,29 @@ test('the timeline shows where the time went, against how long it usually takes'
   expect(await start('Deploy backend')).toBeLessThan(await start('Deploy frontend'));
 });
 
+test('the messages say whom the run told, and a lead has one sent again', async ({ as }) => {
+  const [page, lead] = [await as('vera'), await as('lena')];
+  const address = `${await runThat(page, 'succeeded', 'Tell what an order is')}?tab=timeline`;
+  const tries = messages(lead).locator('tbody tr');
+  await open(page, address);
+  await expect(messages(page).getByRole('heading', { name: 'Slack' })).toBeVisible();
+  await expect(messages(page)).toContainText('Sent');
+  await expect(messages(page).locator('tbody tr').first()).toContainText('it was taken');
+  const refused = messages(page).getByRole('button', { name: 'Send again to Slack' });
+  await expect(refused).toBeDisabled();
+  await expect(refused).toHaveAccessibleDescription(/vera may not deliver again: it needs the role lead/);
+
+  await open(lead, address);
+  await mark(lead);
+  const before = await tries.count();
+  await messages(lead).getByRole('button', { name: 'Send again to Slack' }).click();
+  await expect(lead).toHaveURL(/\?tab=timeline#messages$/);
+  await expect(tries).toHaveCount(before + 1);
+  await expect(tries.last()).toContainText('it was taken');
+  await expect(messages(lead).locator('.badge')).toHaveText('Sent');
+  await wasKept(lead);
+});
+
 test.describe('without JavaScript', () => {
   test.use({ javaScriptEnabled: false });
 
@@ -135,7 +162,8 @@ test.describe('without JavaScript', () => {
     await tab(page, 'Tests').click();
     await expect(card(page, 'Test backend')).toContainText(FAILING.name);
     await tab(page, 'Timeline').click();
-    await expect(page.getByRole('table')).toContainText('Test backend');
+    await expect(page.getByRole('table', { name: /How long each step took/ })).toContainText('Test backend');
+    await expect(messages(page)).toContainText('it was taken');
     await tab(page, 'Artifacts').click();
     await expect(page.getByRole('region', { name: /^Logs/ })).toContainText('Test backend');
     await tab(page, 'Annotations').click();

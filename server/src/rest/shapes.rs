@@ -148,6 +148,7 @@ impl From<Lane> for Environment {
             head,
             head_trouble,
             behind,
+            idle_push: _, // the deliveries tell of it
             components,
             active,
             progress: _,

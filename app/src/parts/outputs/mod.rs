@@ -1,6 +1,7 @@
-//! What a run's page shows of its steps besides their logs: annotations, test results, artifacts, and where the time
-//! went. Each has a tab of its own, with an address of its own.
+//! What a run's page shows of its steps besides their logs: annotations, test results, artifacts, where the time went
+//! and whom the run told. Each has a tab of its own, with an address of its own; the last two share one.
 mod findings;
+mod messages;
 mod results;
 mod texts;
 mod timeline;
@@ -11,6 +12,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 pub use findings::Findings;
+pub use messages::{Messages, Told};
 pub use results::Results;
 pub use texts::Texts;
 pub use timeline::Timeline;
@@ -29,7 +31,7 @@ pub enum Tab {
     Tests,
     /// Texts that steps left.
     Artifacts,
-    /// Where the time went.
+    /// Where the time went, and whom the run told.
     Timeline,
 }
 

@@ -1,8 +1,10 @@
 //! The board: what runs where, and what could be deployed.
+use domain::plan::Commit;
 use domain::policy::{Action, Actor, allow};
-use domain::view::{Board, ComponentRow, Lane, Progress};
+use domain::push::Came;
+use domain::view::{Board, ComponentRow, IdlePush, Lane, Progress};
 use domain::{EnvName, ProjectName};
-use store::LaneRuns;
+use store::{LaneRuns, LastPush};
 
 use super::offer;
 use crate::facts::Head;
@@ -22,8 +24,12 @@ impl Portal {
         let manifest = &in_force.manifest;
         self.refresh(manifest).await;
         let store = &self.parts().store;
-        let (mut running, mut runs) =
-            tokio::try_join!(store.running(project), store.lanes(project))?;
+        let repository = manifest.repository.to_string();
+        let (mut running, mut runs, mut pushes) = tokio::try_join!(
+            store.running(project),
+            store.lanes(project),
+            store.last_pushes(&repository, project)
+        )?;
         let mut lanes = Vec::new();
         for name in manifest.lanes() {
             let place = &manifest.environments[name];
@@ -47,11 +53,15 @@ impl Portal {
                 behind,
                 trouble,
             } = self.head(manifest, &place.branch, oldest).await;
+            let of_lane = runs.remove(name).unwrap_or_default();
+            let idle_push = pushes
+                .remove(name)
+                .and_then(|last| idle(last, commit.as_ref(), &of_lane));
             let LaneRuns {
                 active,
                 queued,
                 last,
-            } = runs.remove(name).unwrap_or_default();
+            } = of_lane;
             let progress = match &active {
                 Some(row) => Some(Progress::of(&store.load_run(row.id).await?.run()?)),
                 None => None,
@@ -67,6 +77,7 @@ impl Portal {
                 head: commit,
                 head_trouble: trouble,
                 behind,
+                idle_push,
                 components,
                 active,
                 progress,
@@ -88,4 +99,25 @@ impl Portal {
             manifest_problems: in_force.problems,
         })
     }
+}
+
+/// The last push to a lane's branch, where nothing came of it and nothing else was started since.
+fn idle(last: LastPush, head: Option<&Commit>, runs: &LaneRuns) -> Option<IdlePush> {
+    let commit = last.push.after?;
+    let (why, blocked) = match last.came {
+        Came::Run { .. } => return None,
+        Came::Ignored { why } => (why, false),
+        Came::Blocked { why } => (why, true),
+    };
+    // One that came too late is ignored, too: the branch is elsewhere.
+    if !blocked && head.is_none_or(|head| head.sha != commit) {
+        return None;
+    }
+    let mut runs = runs.active.iter().chain(&runs.queued).chain(&runs.last);
+    let outdated = runs.any(|run| run.requested > last.received || run.commit.sha == commit);
+    (!outdated).then_some(IdlePush {
+        commit,
+        why,
+        blocked,
+    })
 }

@@ -100,6 +100,7 @@ impl Portal {
                 store
                     .note_came(delivery.id, project, environment, &came, now())
                     .await?;
+                self.parts().live.ring_board(project);
             }
         }
         held_up.map_or(Ok(()), Err)

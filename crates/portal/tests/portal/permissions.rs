@@ -80,11 +80,13 @@ async fn asked(portal: &Portal, actor: &Actor, of: &ProjectName, run: RunId) -> 
         portal.cancel(actor, origin(), run).await,
         portal.retry(actor, origin(), run).await.map(drop),
         portal.deliveries(actor, of, None, 10).await.map(drop),
+        portal.pushes(actor, of, None, 10).await.map(drop),
         portal
             .redeliver(actor, origin(), of, DeliveryId(1))
             .await
             .map(drop),
         portal.messages(actor, run).await.map(drop),
+        portal.run_messages(actor, run).await.map(drop),
         portal
             .send_again(actor, origin(), run, Channel::Slack)
             .await,

@@ -3,6 +3,7 @@ use domain::audit::{Change, Door};
 use domain::policy::ActorName;
 use domain::push::{Came, DeliveryId, Push, Told};
 use domain::run::RunState;
+use domain::view::IdlePush;
 use domain::{EnvName, RunId, Sha};
 use portal::{NewDelivery, OpenDelivery};
 
@@ -67,6 +68,13 @@ async fn why(world: &TestPortal, id: DeliveryId) -> String {
         [(_, Came::Ignored { why })] => why.clone(),
         other => panic!("{other:?}"),
     }
+}
+
+/// What the board says of a push to `dev` that started no run.
+async fn idle_push(world: &TestPortal) -> Option<IdlePush> {
+    let board = world.portal.board(&lead(), &project("shop")).await;
+    let mut lanes = board.unwrap().lanes.into_iter();
+    lanes.find(|lane| lane.environment == env("dev"))?.idle_push
 }
 
 /// A portal whose mirror is at the first commit, which is given.
@@ -182,6 +190,9 @@ async fn a_push_of_documents_alone_starts_nothing() {
         why(&world, delivery).await,
         "only `README.md` was changed, which `[on_push] ignore` covers"
     );
+    let idle = idle_push(&world).await.unwrap();
+    assert_eq!((&idle.commit, idle.blocked), (&docs, false));
+    assert!(idle.why.contains("README.md"), "{}", idle.why);
     // Of several commits, all count.
     world.commit("Code", &[("a", "1")]);
     let docs_again = world.commit("Docs again", &[("README.md", "2")]);
@@ -191,6 +202,7 @@ async fn a_push_of_documents_alone_starts_nothing() {
     )
     .await;
     run_of(&world, mixed).await;
+    assert_eq!(idle_push(&world).await, None);
     // Back to the documents: what the branch had before and has no more was code.
     git(
         &world.work(),
@@ -302,6 +314,8 @@ async fn what_stands_in_the_way_does_not_lose_the_push() {
         }
         other => panic!("{other:?}"),
     }
+    let idle = idle_push(&world).await.unwrap();
+    assert_eq!((&idle.commit, idle.blocked), (&head, true));
     assert!(open(&world).await.is_empty());
 
     write_secrets(world.root.path(), SECRETS);

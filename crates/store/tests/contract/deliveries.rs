@@ -200,7 +200,12 @@ async fn what_came_of_a_delivery_is_told_project_by_project(world: World) {
         .await
         .unwrap();
     assert_eq!(of_other.len(), 1);
-    assert_eq!(of_other[0].came, [(Some(dev), blocked)]);
+    assert_eq!(of_other[0].came, [(Some(dev.clone()), blocked.clone())]);
+    let last = store.last_pushes("Acme/Shop", &other).await.unwrap();
+    assert_eq!(last.keys().collect::<Vec<_>>(), [&dev]);
+    assert_eq!((&last[&dev].came, last[&dev].received), (&blocked, Ms(10)));
+    let of_project_alone = store.last_pushes("acme/shop", &shop()).await.unwrap();
+    assert!(of_project_alone.is_empty(), "{of_project_alone:?}");
     assert_eq!(
         store
             .deliveries("acme/else", &shop(), None, 10)

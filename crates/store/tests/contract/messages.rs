@@ -70,9 +70,11 @@ async fn a_message_that_its_run_left_behind_is_due_a_moment_after(world: World) 
 }
 
 async fn a_message_that_fails_comes_back_later_until_it_is_given_up(world: World) {
-    let (_, claim) = with_message(&world).await;
+    let (run, claim) = with_message(&world).await;
     let end = ended(&world, &claim).await;
     let store = &world.store;
+    let next = async || store.messages(run).await.unwrap()[0].next;
+    assert_eq!(next().await, Some(Ms(end + 30_000)));
     assert!(matches!(
         store.message_failed(KEY, None).await,
         Err(StoreError::NotFound(_))
@@ -82,10 +84,12 @@ async fn a_message_that_fails_comes_back_later_until_it_is_given_up(world: World
         .message_failed(KEY, Some(Ms(end + 90_000)))
         .await
         .unwrap();
+    assert_eq!(next().await, Some(Ms(end + 90_000)));
     assert_eq!(due(&world, end + 89_999).await, []);
     assert_eq!(due(&world, end + 90_000).await[0].tries, 1);
     store.outbox_take(KEY).await.unwrap().unwrap();
     store.message_failed(KEY, None).await.unwrap();
+    assert_eq!(next().await, None);
     assert_eq!(due(&world, 10_000_000).await, []);
     assert_eq!(
         store.outbox_state(KEY).await.unwrap(),
@@ -139,5 +143,6 @@ async fn each_try_is_noted(world: World) {
         (Channel::Slack, MessageState::Pending)
     );
     assert_eq!(message.tries, tries);
+    assert_eq!(message.next, None, "its run is at work");
     assert_eq!(world.store.messages(RunId(99)).await.unwrap(), []);
 }
