@@ -42,7 +42,7 @@ test('pages without a run', async ({ page, as }) => {
   await shoot(page, 'sign-in-no-role');
   const lead = await as('lena');
   const empty = (await newestRun(lead)) === 0 ? '-empty' : '';
-  const pages = { [`board${empty}`]: '/', [`runs${empty}`]: '/runs', 'runs-none': '/runs?state=running&environment=prod', settings: '/settings', deploy: '/deploy/projectmeats/dev', 'not-found': '/nowhere', 'no-rights': '/?project=secret-project' };
+  const pages = { [`board${empty}`]: '/', [`runs${empty}`]: '/runs', 'runs-none': '/runs?state=running&environment=prod', [`settings${empty}`]: '/settings', deploy: '/deploy/projectmeats/dev', 'not-found': '/nowhere', 'no-rights': '/?project=secret-project' };
   for (const [name, path] of Object.entries(pages)) {
     await open(lead, path);
     await shoot(lead, name);
@@ -55,6 +55,8 @@ test('pages without a run', async ({ page, as }) => {
   await shoot(viewer, 'board-viewer');
   await open(viewer, '/deploy/projectmeats/dev');
   await shoot(viewer, 'deploy-refused');
+  await open(viewer, '/settings');
+  await shoot(viewer, 'settings-viewer');
 });
 
 test('runs that have ended', async ({ as }) => {

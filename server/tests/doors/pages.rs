@@ -1,12 +1,14 @@
 //! Pages as the server writes them: complete before any script runs.
 use axum::http::{Method, StatusCode};
-use domain::StepId;
 use domain::log::Stream;
+use domain::message::Channel;
+use domain::push::{Came, Push, Told};
 use domain::run::{Failure, RunEvent};
+use domain::{EnvName, Login, Sha, StepId};
 use std::collections::HashSet;
-use store::NewLine;
+use store::{NewDelivery, NewLine};
 
-use crate::world::{MANIFEST, PUBLIC, World, cookies, location, now, request, text, write};
+use crate::world::{MANIFEST, PUBLIC, World, cookies, location, now, request, shop, text, write};
 
 /// A page as somebody sees it who is signed in, with its status.
 async fn page(world: &World, cookie: &str, path: &str) -> (StatusCode, String) {
@@ -110,6 +112,61 @@ async fn settings_show_the_manifest_its_problems_and_the_sessions() {
 }
 
 #[tokio::test]
+async fn settings_say_how_to_connect_github_and_then_what_came_of_each_push() {
+    let world = World::new().await;
+    let cookie = world.sign_in("vera").await;
+    let (_, before) = page(&world, &cookie, "/settings").await;
+    let address = format!("{PUBLIC}/hooks/github");
+    for words in ["GitHub has told nothing of this repository yet", &address] {
+        assert!(before.contains(words), "{words}: {before}");
+    }
+    let store = world.store().await;
+    let (project, dev) = (shop(), EnvName::parse("dev").unwrap());
+    for n in 1..=21 {
+        let push = Push {
+            reference: "refs/heads/development".into(),
+            before: None,
+            after: Some(Sha::parse("b".repeat(40)).unwrap()),
+            commits: None,
+            title: format!("Push {n}."),
+            by: Login::parse("dev").unwrap(),
+        };
+        let new = NewDelivery {
+            guid: format!("guid-{n}"),
+            event: "push".into(),
+            repository: "meats-central/shop".into(),
+            told: Told::Push(push),
+        };
+        let (id, _) = store.take_in(&new, now()).await.unwrap();
+        let came = Came::Ignored {
+            why: "only a document was changed".into(),
+        };
+        let noted = store.note_came(id, &project, Some(&dev), &came, now());
+        noted.await.unwrap();
+        store.delivery_done(id, now()).await.unwrap();
+    }
+    let (_, newest) = page(&world, &cookie, "/settings").await;
+    for words in [
+        "Push 21.",
+        "Push 2.",
+        "bbbbbbb",
+        "Ignored",
+        "only a document was changed",
+        "Act on it again",
+        "vera may not deliver again: it needs the role lead, and vera is viewer",
+        "Older",
+    ] {
+        assert!(newest.contains(words), "{words}: {newest}");
+    }
+    assert!(!newest.contains("Push 1."), "{newest}");
+    let (_, oldest) = page(&world, &cookie, "/settings?project=shop&before=2").await;
+    assert!(
+        oldest.contains("Push 1.") && oldest.contains("Newest"),
+        "{oldest}"
+    );
+}
+
+#[tokio::test]
 async fn a_manifest_that_was_never_without_a_fault_is_shown_to_its_members() {
     let world = World::new().await;
     let path = world.dir.path().join("fairlead.toml");
@@ -204,9 +261,21 @@ async fn a_failed_step_shows_the_end_of_its_log_and_a_retry_says_what_it_does() 
         )
         .await;
     }
+    let key = Channel::Slack.key(run);
+    let stored = store.outbox_put(&claim, &key, "hello", now());
+    stored.await.unwrap();
     tell(6, RunEvent::Finished).await;
 
     let cookie = world.sign_in("dev").await;
+    let (_, timeline) = page(&world, &cookie, &format!("/runs/{run}?tab=timeline")).await;
+    for words in [
+        "Messages",
+        "Slack",
+        "It will be sent at 20",
+        "dev may not deliver again: it needs the role lead, and dev is developer",
+    ] {
+        assert!(timeline.contains(words), "{words}: {timeline}");
+    }
     let (_, shown) = page(&world, &cookie, &format!("/runs/{run}")).await;
     for words in [
         "the repository is gone",

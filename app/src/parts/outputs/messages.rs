@@ -135,7 +135,11 @@ fn words(message: &MessageRow, ended: bool, now: Option<Ms>) -> Option<String> {
     Some(match (message.state, message.next) {
         (MessageState::Done, _) => return None,
         (MessageState::Pending, Some(next)) if now.is_none_or(|now| now < next) => {
-            format!("It will be tried again at {}.", next.absolute())
+            let verb = match message.tries.is_empty() {
+                true => "sent",
+                false => "tried again",
+            };
+            format!("It will be {verb} at {}.", next.absolute())
         }
         (MessageState::Pending, Some(_)) => "It will be sent in a moment.".to_owned(),
         (MessageState::Pending, None) => "The run's last step sends it.".to_owned(),
