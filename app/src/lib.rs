@@ -16,7 +16,7 @@ pub mod ssr;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{Route, Router, Routes};
-use leptos_router::{ParamSegment, SsrMode, StaticSegment};
+use leptos_router::{Lazy, ParamSegment, SsrMode, StaticSegment};
 
 use crate::pages::board::BoardPage;
 use crate::pages::deploy::DeployPage;
@@ -74,7 +74,7 @@ fn document(options: LeptosOptions, scripts: impl IntoView, page: impl IntoView)
 }
 
 /// The app: its frame and its pages. Each page waits for its data on the server, so that it is complete without
-/// JavaScript and has the right status.
+/// JavaScript and has the right status. The browser loads the code of a lazy one when it is first opened.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
@@ -84,11 +84,11 @@ pub fn App() -> impl IntoView {
             <Frame>
                 <Routes fallback=|| view! { <NotFound/> }>
                     <Route path=StaticSegment("") view=BoardPage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("runs") view=RunsPage ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("runs"), ParamSegment("id")) view=RunPage ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("releases"), ParamSegment("project"), ParamSegment("sha")) view=ReleasePage ssr=SsrMode::Async/>
-                    <Route path=(StaticSegment("deploy"), ParamSegment("project"), ParamSegment("env")) view=DeployPage ssr=SsrMode::Async/>
-                    <Route path=StaticSegment("settings") view=SettingsPage ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("runs") view={Lazy::<RunsPage>::new()} ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("runs"), ParamSegment("id")) view={Lazy::<RunPage>::new()} ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("releases"), ParamSegment("project"), ParamSegment("sha")) view={Lazy::<ReleasePage>::new()} ssr=SsrMode::Async/>
+                    <Route path=(StaticSegment("deploy"), ParamSegment("project"), ParamSegment("env")) view={Lazy::<DeployPage>::new()} ssr=SsrMode::Async/>
+                    <Route path=StaticSegment("settings") view={Lazy::<SettingsPage>::new()} ssr=SsrMode::Async/>
                     <Route path=StaticSegment("sign-in") view=SignIn ssr=SsrMode::Async/>
                 </Routes>
             </Frame>

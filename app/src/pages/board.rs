@@ -10,7 +10,7 @@ use leptos::task::spawn_local;
 use crate::api;
 use crate::error::UiError;
 use crate::live::{Link, LinkState, follow};
-use crate::parts::deploy::DeployPanel;
+use crate::parts::deploy::deploy_panel;
 use crate::parts::dialog::Dialog;
 use crate::parts::frame::project_in_address;
 use crate::parts::icon::Icon;
@@ -158,7 +158,14 @@ fn BoardView(board: Board) -> impl IntoView {
         {move || board.with(problems)}
         <div class="lanes"><For each=move || names.get() key=EnvName::clone let(name)>{lane(name)}</For></div>
         <Dialog open id="deploy-title" title=dialog_title>
-            {let project = project.clone(); move || wanted.get().map(|environment| view! { <DeployPanel project=project.clone() environment/> })}
+            {let project = project.clone(); move || wanted.get().map(|environment| {
+                let project = project.clone();
+                view! {
+                    <Suspense fallback=|| view! { <Skeleton lines=6/> }>
+                        {move || Suspend::new(deploy_panel(project.clone(), environment.clone()))}
+                    </Suspense>
+                }
+            })}
         </Dialog>
     }
 }

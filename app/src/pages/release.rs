@@ -5,6 +5,7 @@ use domain::view::{
 use domain::{ProjectName, Sha};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
+use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -26,8 +27,22 @@ async fn load(project: String, commit: String) -> Result<ReleaseView, UiError> {
 }
 
 /// The page.
+#[derive(Debug)]
+pub struct ReleasePage;
+
+#[lazy_route]
+impl LazyRoute for ReleasePage {
+    fn data() -> Self {
+        Self
+    }
+
+    fn view(_page: Self) -> AnyView {
+        view! { <Page/> }.into_any()
+    }
+}
+
 #[component]
-pub fn ReleasePage() -> impl IntoView {
+fn Page() -> impl IntoView {
     let params = use_params_map();
     let part = move |name: &str| params.with(|params| params.get(name)).unwrap_or_default();
     let loaded = Resource::new(

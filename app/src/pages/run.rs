@@ -8,6 +8,7 @@ use domain::view::{LogPage, RunMessages, RunView};
 use domain::{RunId, StepId};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -82,8 +83,22 @@ async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<Loaded, UiError
 }
 
 /// The page.
+#[derive(Debug)]
+pub struct RunPage;
+
+#[lazy_route]
+impl LazyRoute for RunPage {
+    fn data() -> Self {
+        Self
+    }
+
+    fn view(_page: Self) -> AnyView {
+        view! { <Page/> }.into_any()
+    }
+}
+
 #[component]
-pub fn RunPage() -> impl IntoView {
+fn Page() -> impl IntoView {
     let (params, query) = (use_params_map(), use_query_map());
     let id = Memo::new(move |_| {
         params

@@ -9,6 +9,7 @@ use leptos::task::spawn_local;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
+use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -84,8 +85,22 @@ async fn load(filter: Filter) -> Result<(Vec<ProjectName>, RunPage), UiError> {
 }
 
 /// The page.
+#[derive(Debug)]
+pub struct RunsPage;
+
+#[lazy_route]
+impl LazyRoute for RunsPage {
+    fn data() -> Self {
+        Self
+    }
+
+    fn view(_page: Self) -> AnyView {
+        view! { <Page/> }.into_any()
+    }
+}
+
 #[component]
-pub fn RunsPage() -> impl IntoView {
+fn Page() -> impl IntoView {
     let query = use_query_map();
     let filter = Memo::new(move |_| query.with(Filter::of));
     let loaded = Resource::new(move || filter.get(), load);

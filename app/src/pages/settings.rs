@@ -4,6 +4,7 @@ use domain::manifest::Problem;
 use domain::policy::Role;
 use domain::view::{Member, Settings};
 use leptos::prelude::*;
+use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -22,8 +23,22 @@ async fn load(project: Option<ProjectName>) -> Result<Option<Settings>, UiError>
 }
 
 /// The page.
+#[derive(Debug)]
+pub struct SettingsPage;
+
+#[lazy_route]
+impl LazyRoute for SettingsPage {
+    fn data() -> Self {
+        Self
+    }
+
+    fn view(_page: Self) -> AnyView {
+        view! { <Page/> }.into_any()
+    }
+}
+
 #[component]
-pub fn SettingsPage() -> impl IntoView {
+fn Page() -> impl IntoView {
     let project = project_in_address();
     let settings = Resource::new(move || project.get(), load);
     view! {

@@ -13,6 +13,12 @@ use super::when::Clock;
 use crate::api::board::{Deploy, propose};
 use crate::error::UiError;
 
+/// [`DeployPanel`], which the browser loads when it is first opened.
+#[lazy]
+pub fn deploy_panel(project: ProjectName, environment: EnvName) -> AnyView {
+    view! { <DeployPanel project environment/> }.into_any()
+}
+
 /// What would happen, and the button that lets it.
 #[component]
 pub fn DeployPanel(

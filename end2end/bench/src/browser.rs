@@ -65,6 +65,14 @@ impl Browser {
         &self.cookie
     }
 
+    /// Loads a page's text.
+    pub async fn read(&self, path: &str) -> Result<String> {
+        let asked = self.http.get(url(path)).header("cookie", &self.cookie);
+        let answer = asked.header("accept", "text/html").send().await?;
+        ensure!(answer.status() == 200, "{path} answers {}", answer.status());
+        Ok(answer.text().await?)
+    }
+
     /// Loads something as a browser does: compressed, and to the last byte.
     pub async fn fetch(&self, path: &str) -> Result<Sent> {
         let asked = self.http.get(url(path)).header("cookie", &self.cookie);

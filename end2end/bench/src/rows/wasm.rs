@@ -1,5 +1,7 @@
-//! How many bytes the web UI's program is for whoever opens the first page, and what kind of bytes they are.
-use std::path::{Path, PathBuf};
+//! How many bytes the web UI's program is for whoever opens the first page, and what kind of bytes they are. A page
+//! names all that it loads; what other pages load besides is only noted.
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
@@ -8,47 +10,61 @@ use crate::report::{Bar, Line};
 use crate::site::Site;
 
 pub async fn measure(site: &Site, files: &Path) -> Result<Vec<Line>> {
-    let path = newest(files)?;
-    let bytes = std::fs::read(&path)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let browser = Browser::of(&site.lab, "lena").await?;
-    let served = browser.fetch(&format!("/pkg/{name}")).await?;
+    let first = named(&browser.read("/").await?);
+    ensure!(!first.is_empty(), "the first page names no wasm");
     let kb = |bytes: usize| bytes as f64 / 1000.0;
-    let text = format!(
-        "{:.0} kB as served, {:.0} kB raw",
-        kb(served.bytes),
-        kb(bytes.len())
-    );
-    let mut sections = sections(&bytes)?;
-    sections.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
-    let parts: Vec<String> = sections
-        .iter()
-        .map(|(name, size)| format!("{name} {:.1} kB", kb(*size)))
-        .collect();
+    let (mut raw, mut served, mut packed, mut notes) = (0, 0, true, Vec::new());
+    for name in &first {
+        let bytes = std::fs::read(files.join("pkg").join(name))
+            .with_context(|| format!("{name} is not where the site was built"))?;
+        let sent = browser.fetch(&format!("/pkg/{name}")).await?;
+        raw += bytes.len();
+        served += sent.bytes;
+        packed &= sent.encoding == "br";
+        let mut sections = sections(&bytes)?;
+        sections.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        let parts: Vec<String> = sections
+            .iter()
+            .map(|(name, size)| format!("{name} {:.1} kB", kb(*size)))
+            .collect();
+        notes.push(format!("{name}: {}", parts.join(", ")));
+    }
+    let mut later = 0;
+    for name in program(files)?.difference(&first) {
+        later += browser.fetch(&format!("/pkg/{name}")).await?.bytes;
+    }
+    notes.push(format!("loaded when it is needed: {:.0} kB", kb(later)));
+    let text = format!("{:.0} kB as served, {:.0} kB raw", kb(served), kb(raw));
+    let bar = Bar::AtMost(300.0);
     Ok(vec![
-        Line::absolute(
-            "wasm, as served",
-            kb(served.bytes),
-            "kB",
-            text,
-            Bar::AtMost(300.0),
-        )
-        .only_if(
-            served.encoding == "br",
-            "served without brotli: the site was built without `--precompress`",
-        )
-        .note(format!("{}: {}", path.display(), parts.join(", "))),
+        Line::absolute("wasm, as served", kb(served), "kB", text, bar)
+            .only_if(
+                packed,
+                "served without brotli: the site was built without `--precompress`",
+            )
+            .note(notes.join("; ")),
     ])
 }
 
-fn newest(files: &Path) -> Result<PathBuf> {
+/// The wasm files that a page names.
+fn named(page: &str) -> BTreeSet<String> {
+    page.split('"')
+        .filter_map(|address| address.strip_prefix("/pkg/"))
+        .filter(|name| name.ends_with(".wasm"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every wasm file of the site.
+fn program(files: &Path) -> Result<BTreeSet<String>> {
     let folder = files.join("pkg");
     let entries =
         std::fs::read_dir(&folder).with_context(|| format!("{} is not there", folder.display()))?;
-    let files = entries.flatten().map(|entry| entry.path());
-    let newest = files.filter(|path| path.extension().is_some_and(|kind| kind == "wasm"));
-    let newest = newest.max_by_key(|path| path.metadata().and_then(|file| file.modified()).ok());
-    newest.context("there is no wasm; build it with `cargo leptos build --release --precompress`")
+    let names = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.filter(|name| name.ends_with(".wasm")).collect())
 }
 
 /// The sections of a wasm file and their sizes in bytes (WebAssembly core specification, §5.5.2).
@@ -96,6 +112,12 @@ fn number(bytes: &[u8]) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_names_what_it_loads() {
+        let page = r#"<link rel="preload" href="/pkg/fairlead.1a.wasm"><link href="/pkg/fairlead.2b.css"><a href="/pkg/fairlead.1a.wasm">"#;
+        assert_eq!(named(page), BTreeSet::from(["fairlead.1a.wasm".to_owned()]));
+    }
 
     #[test]
     fn sections_are_found_with_their_sizes() {
