@@ -14,7 +14,7 @@ use super::when::Elapsed;
 use crate::live::Watched;
 
 // The grid of `.graph` in style/run.css has the same numbers.
-const NODE_PX: usize = 200;
+const NODE_PX: usize = 216;
 const GAP_PX: usize = 28;
 const HALF_ROW_PX: usize = 32;
 
