@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgPoolOptions;
@@ -20,6 +20,9 @@ static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 
 /// How long a writer waits for another process that holds SQLite's write lock.
 const BUSY: Duration = Duration::from_secs(10);
+/// How long a portal waits for the lock of the one before: a program that this one was just starting when it was killed
+/// holds it for a moment longer.
+const OVERLAP: Duration = Duration::from_secs(1);
 /// How long a call waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(15);
 
@@ -27,11 +30,19 @@ impl Store {
     /// Opens the store for a portal: makes the database where there is none and brings it up to date.
     ///
     /// On SQLite the portal takes a lock file beside the database and keeps it as long as a clone of the store
-    /// lives; a second portal is refused with [`StoreError::InUse`].
+    /// lives; a second portal waits for a second and is then refused with [`StoreError::InUse`].
     pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Sqlite(path) => {
-                let lock = Lock::take(path)?;
+                let give_up = Instant::now() + OVERLAP;
+                let lock = loop {
+                    match Lock::take(path) {
+                        Err(StoreError::InUse { .. }) if Instant::now() < give_up => {
+                            tokio::time::sleep(OVERLAP / 40).await;
+                        }
+                        taken => break taken?,
+                    }
+                };
                 open_sqlite(path, Some(lock)).await
             }
             StoreUrl::Postgres(_) => open_postgres(url).await,

@@ -197,6 +197,18 @@ async fn a_command_does_not_bring_a_running_portals_database_up_to_date() {
 }
 
 #[tokio::test]
+async fn a_lock_that_is_let_go_within_a_moment_is_waited_for() {
+    let (dir, url) = in_folder();
+    let held = std::fs::File::create(dir.path().join("fairlead.db.lock")).unwrap();
+    held.lock().unwrap();
+    let open = tokio::spawn(async move { Store::open(&url).await });
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert!(!open.is_finished(), "it waits");
+    drop(held);
+    open.await.unwrap().unwrap().close().await;
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_named_as_damaged() {
     let (dir, url) = in_folder();
     std::fs::write(
