@@ -153,6 +153,12 @@ fn the_environments_follow_one_another_to_production() {
         (prod.deploy, prod.promote),
         (Role::Lead, Promote::PullRequest)
     );
+    let on_push = |name| example.environments[&env(name)].deploy_on_push;
+    assert_eq!(
+        (on_push("dev"), on_push("prod")),
+        (true, false),
+        "a push goes around nobody who must agree"
+    );
     let approvals = prod.approvals.as_ref().unwrap();
     assert_eq!(
         (approvals.count, approvals.role, approvals.not_requester),

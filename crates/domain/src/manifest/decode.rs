@@ -443,7 +443,9 @@ impl Read for Environment {
         let promote = t.or("promote", Promote::PullRequest);
         let approvals = t.optional("approvals");
         let deploy = t.or("deploy", Role::Developer);
-        let deploy_on_push = t.or("deploy_on_push", true);
+        // Nobody would have been asked.
+        let unasked = matches!(approvals, Some(None));
+        let deploy_on_push = t.or("deploy_on_push", unasked);
         let notify = t.optional("notify");
         let secrets = t.or("secrets", String::new());
         let vars = t.or("vars", IndexMap::new());

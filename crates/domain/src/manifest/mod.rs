@@ -266,7 +266,7 @@ pub struct Environment {
     pub approvals: Option<Approvals>,
     /// The least role that may deploy here.
     pub deploy: Role,
-    /// Whether a push to the branch starts a run.
+    /// Whether a push to the branch starts a run. Where absent, it does so only if nobody must agree first.
     pub deploy_on_push: bool,
     /// Who is told here, instead of those of the whole project.
     pub notify: Option<Notify>,
