@@ -1,6 +1,8 @@
 // The browser tests: a real Chromium, a running portal and the lab, nothing mocked.
 //
 // `doors` needs no run, `deploys` makes runs in the dev environment one after the other, `pages` looks at what they left.
+// They come in this order: where runs make networks for tests on this machine, Chromium sees its network change and drops
+// the requests that wait for a connection, of which a page with its parts has many.
 // FAIRLEAD_URL is the portal's address, CHROMIUM the browser's program, FAIRLEAD_LAB the lab's description.
 import { defineConfig } from '@playwright/test';
 
@@ -23,8 +25,8 @@ export default defineConfig({
   reporter: [['list']],
   use: { ...use, actionTimeout: 20_000, navigationTimeout: 30_000, trace: 'retain-on-failure', screenshot: 'only-on-failure' },
   projects: [
-    { name: 'deploys', testDir: 'tests/deploys', workers: 1 },
     { name: 'doors', testDir: 'tests/doors' },
+    { name: 'deploys', testDir: 'tests/deploys', workers: 1, dependencies: ['doors'] },
     { name: 'pages', testDir: 'tests/pages', dependencies: ['deploys'] },
   ],
 });
