@@ -28,13 +28,33 @@ use crate::pages::settings::SettingsPage;
 use crate::pages::sign_in::SignIn;
 use crate::parts::frame::Frame;
 
+/// Asks again for a part of the browser's program that was lost on the way: without it a page stays as the server sent it.
+#[cfg(feature = "ssr")]
+const ASK_AGAIN: &str = r"{
+    const once = window.fetch;
+    window.fetch = async (what, how) => {
+        for (let pause = 100; ; pause *= 3) {
+            try {
+                return await once(what, how);
+            } catch (error) {
+                if (pause > 1000 || !String(what).endsWith('.wasm')) throw error;
+                await new Promise((go) => setTimeout(go, pause));
+            }
+        }
+    };
+}";
+
 /// The document around the app.
 #[cfg(feature = "ssr")]
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let scripts = options.clone();
     document(
         options,
-        view! { <AutoReload options=scripts.clone()/> <HydrationScripts options=scripts/> },
+        view! {
+            <script nonce=leptos::nonce::use_nonce() inner_html=ASK_AGAIN></script>
+            <AutoReload options=scripts.clone()/>
+            <HydrationScripts options=scripts/>
+        },
         view! { <App/> },
     )
 }
