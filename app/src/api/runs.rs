@@ -48,14 +48,14 @@ pub async fn artifacts(id: RunId) -> Result<Vec<Artifact>, UiError> {
 }
 
 /// Whom a run has told how it ended, with every try.
-#[server(prefix = "/ui", endpoint = "messages", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "messages", input = GetUrl, output = Answer)]
 pub async fn messages(id: RunId) -> Result<RunMessages, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     Ok(portal.run_messages(&caller.actor, id).await?)
 }
 
 /// Has a message of a run sent again, and shows how its tries went.
-#[server(prefix = "/ui", endpoint = "send_again")]
+#[server(prefix = "/ui", endpoint = "send_again", output = Answer)]
 pub async fn send_again(id: RunId, channel: Channel) -> Result<(), UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     portal

@@ -20,7 +20,7 @@ pub async fn settings(project: ProjectName) -> Result<view::Settings, UiError> {
 }
 
 /// A page of what GitHub told, newest first, older than `before` where that is given.
-#[server(prefix = "/ui", endpoint = "pushes", input = GetUrl)]
+#[server(prefix = "/ui", endpoint = "pushes", input = GetUrl, output = Answer)]
 pub async fn pushes(
     project: ProjectName,
     before: Option<DeliveryId>,
@@ -30,7 +30,7 @@ pub async fn pushes(
 }
 
 /// Has a push acted on again, and shows the newest ones.
-#[server(prefix = "/ui", endpoint = "redeliver")]
+#[server(prefix = "/ui", endpoint = "redeliver", output = Answer)]
 pub async fn redeliver(project: ProjectName, delivery: DeliveryId) -> Result<(), UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     portal
