@@ -2,25 +2,11 @@
 use domain::{EnvName, ProjectName};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use leptos_router::{LazyRoute, lazy_route};
 
 use super::not_found::NotFound;
 use crate::parts::deploy::DeployPanel;
 
-/// The page.
-#[derive(Debug)]
-pub struct DeployPage;
-
-#[lazy_route]
-impl LazyRoute for DeployPage {
-    fn data() -> Self {
-        Self
-    }
-
-    fn view(_page: Self) -> AnyView {
-        view! { <Page/> }.into_any()
-    }
-}
+lazy_page!(DeployPage, Page);
 
 #[component]
 fn Page() -> impl IntoView {

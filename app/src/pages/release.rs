@@ -5,7 +5,6 @@ use domain::view::{
 use domain::{ProjectName, Sha};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -26,20 +25,7 @@ async fn load(project: String, commit: String) -> Result<ReleaseView, UiError> {
     api::releases::release(project, commit).await
 }
 
-/// The page.
-#[derive(Debug)]
-pub struct ReleasePage;
-
-#[lazy_route]
-impl LazyRoute for ReleasePage {
-    fn data() -> Self {
-        Self
-    }
-
-    fn view(_page: Self) -> AnyView {
-        view! { <Page/> }.into_any()
-    }
-}
+lazy_page!(ReleasePage, Page);
 
 #[component]
 fn Page() -> impl IntoView {

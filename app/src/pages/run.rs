@@ -8,7 +8,6 @@ use domain::view::{LogPage, RunMessages, RunView};
 use domain::{RunId, StepId};
 use leptos::prelude::*;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -82,20 +81,7 @@ async fn load(id: Option<RunId>, step: Option<StepId>) -> Result<Loaded, UiError
     })
 }
 
-/// The page.
-#[derive(Debug)]
-pub struct RunPage;
-
-#[lazy_route]
-impl LazyRoute for RunPage {
-    fn data() -> Self {
-        Self
-    }
-
-    fn view(_page: Self) -> AnyView {
-        view! { <Page/> }.into_any()
-    }
-}
+lazy_page!(RunPage, Page);
 
 #[component]
 fn Page() -> impl IntoView {

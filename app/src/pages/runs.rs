@@ -9,7 +9,6 @@ use leptos::task::spawn_local;
 use leptos_router::components::Form;
 use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
-use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -84,20 +83,7 @@ async fn load(filter: Filter) -> Result<(Vec<ProjectName>, RunPage), UiError> {
     ))
 }
 
-/// The page.
-#[derive(Debug)]
-pub struct RunsPage;
-
-#[lazy_route]
-impl LazyRoute for RunsPage {
-    fn data() -> Self {
-        Self
-    }
-
-    fn view(_page: Self) -> AnyView {
-        view! { <Page/> }.into_any()
-    }
-}
+lazy_page!(RunsPage, Page);
 
 #[component]
 fn Page() -> impl IntoView {

@@ -4,7 +4,6 @@ use domain::manifest::Problem;
 use domain::policy::Role;
 use domain::view::{Member, Settings};
 use leptos::prelude::*;
-use leptos_router::{LazyRoute, lazy_route};
 
 use crate::api;
 use crate::error::UiError;
@@ -22,20 +21,7 @@ async fn load(project: Option<ProjectName>) -> Result<Option<Settings>, UiError>
     }
 }
 
-/// The page.
-#[derive(Debug)]
-pub struct SettingsPage;
-
-#[lazy_route]
-impl LazyRoute for SettingsPage {
-    fn data() -> Self {
-        Self
-    }
-
-    fn view(_page: Self) -> AnyView {
-        view! { <Page/> }.into_any()
-    }
-}
+lazy_page!(SettingsPage, Page);
 
 #[component]
 fn Page() -> impl IntoView {
