@@ -45,24 +45,8 @@ impl Store {
 
     /// Puts back a message that was taken and did not arrive, to be tried again at `next`; without it, it is given up.
     pub async fn message_failed(&self, key: &str, next: Option<Ms>) -> Result<(), StoreError> {
-        let mut open = self.main.begin().await?;
-        let rows = on!(&mut open, |conn| {
-            sqlx::query(
-                "UPDATE outbox SET state = $2, next_ms = $3, tries = tries + 1 WHERE key = $1 AND state = 'sending'",
-            )
-            .bind(key)
-            .bind(next.map_or(MessageState::Failed, |_| MessageState::Pending).as_str())
-            .bind(next.map(|next| next.0))
-            .execute(conn)
-            .await?
-            .rows_affected()
-        });
-        open.commit().await?;
-        if rows == 1 {
-            Ok(())
-        } else {
-            Err(StoreError::NotFound("message that is being sent"))
-        }
+        let to = next.map_or(MessageState::Failed, |_| MessageState::Pending);
+        self.outbox_turn(key, to, next, 1).await
     }
 
     /// Sets when a pending message of a run is to be sent, once the run has ended.

@@ -50,23 +50,34 @@ impl Store {
 
     /// Notes that a message that was taken has arrived.
     pub async fn outbox_done(&self, key: &str) -> Result<(), StoreError> {
-        self.outbox_turn(key, "done").await
+        self.outbox_turn(key, MessageState::Done, None, 0).await
     }
 
     /// Puts back a message that was taken and certainly did not arrive, so that it can be taken again.
     pub async fn outbox_return(&self, key: &str) -> Result<(), StoreError> {
-        self.outbox_turn(key, "pending").await
+        self.outbox_turn(key, MessageState::Pending, None, 0).await
     }
 
-    async fn outbox_turn(&self, key: &str, to: &str) -> Result<(), StoreError> {
+    /// Moves a message on that was taken, to be tried again at `next` where that is said, after so many more `tries`.
+    pub(crate) async fn outbox_turn(
+        &self,
+        key: &str,
+        to: MessageState,
+        next: Option<Ms>,
+        tries: i64,
+    ) -> Result<(), StoreError> {
         let mut open = self.main.begin().await?;
         let rows = on!(&mut open, |conn| {
-            sqlx::query("UPDATE outbox SET state = $2 WHERE key = $1 AND state = 'sending'")
-                .bind(key)
-                .bind(to)
-                .execute(conn)
-                .await?
-                .rows_affected()
+            sqlx::query(
+                "UPDATE outbox SET state = $2, next_ms = $3, tries = tries + $4 WHERE key = $1 AND state = 'sending'",
+            )
+            .bind(key)
+            .bind(to.as_str())
+            .bind(next.map(|next| next.0))
+            .bind(tries)
+            .execute(conn)
+            .await?
+            .rows_affected()
         });
         open.commit().await?;
         if rows == 1 {
