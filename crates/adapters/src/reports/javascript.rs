@@ -3,22 +3,51 @@ use domain::report::{FailedTest, TestReport};
 
 use super::{add, add_to, counts};
 
-/// A failed test whose first words are still to come.
-type Open = Option<(String, String)>;
-
-/// Takes the first line with something in it as what the test said.
-fn first_words(open: &mut Open, line: &str) {
-    if let Some((_, message)) = open
-        && message.is_empty()
-        && !line.trim().is_empty()
-    {
-        line.trim().clone_into(message);
-    }
+/// What is gathered of one runner's output until its summary comes.
+#[derive(Debug, Default)]
+struct Gathered {
+    report: TestReport,
+    found: bool,
+    /// A failed test, and its first words once they have come.
+    open: Option<(String, String)>,
+    failures: Vec<FailedTest>,
+    /// Files that could not be run at all; the summary does not count them among the tests.
+    broken: u32,
 }
 
-fn close(open: &mut Open, failures: &mut Vec<FailedTest>) {
-    if let Some((name, message)) = open.take() {
-        add(failures, &name, &message);
+impl Gathered {
+    /// A test that failed; what it said follows.
+    fn failed(&mut self, name: String) {
+        self.open = Some((name, String::new()));
+    }
+
+    /// Takes the first line with something in it as what the failed test said.
+    fn words(&mut self, line: &str) {
+        if let Some((_, message)) = &mut self.open
+            && message.is_empty()
+            && !line.trim().is_empty()
+        {
+            line.trim().clone_into(message);
+        }
+    }
+
+    /// Nothing more comes of the failed test.
+    fn close(&mut self) {
+        if let Some((name, message)) = self.open.take() {
+            add(&mut self.failures, &name, &message);
+        }
+    }
+
+    /// A summary; there may be several runs one after the other.
+    fn summary(&mut self, mut report: TestReport) {
+        add_to(&mut report.failed, std::mem::take(&mut self.broken));
+        report.failures = std::mem::take(&mut self.failures);
+        self.report = std::mem::take(&mut self.report).and(report);
+        self.found = true;
+    }
+
+    fn report(self) -> Option<TestReport> {
+        self.found.then_some(self.report)
     }
 }
 
@@ -39,81 +68,68 @@ fn tally(numbers: Vec<(u32, &str)>) -> Option<TestReport> {
 
 #[derive(Debug, Default)]
 pub(super) struct Jest {
-    report: TestReport,
-    found: bool,
+    all: Gathered,
     /// The file whose failures are told.
     file: Option<String>,
-    open: Open,
-    failures: Vec<FailedTest>,
-    /// Files that could not be run at all; the summary does not count them among the tests.
-    broken: u32,
 }
 
 impl Jest {
     pub(super) fn line(&mut self, line: &str) {
         if let Some(file) = line.strip_prefix("FAIL ") {
-            close(&mut self.open, &mut self.failures);
+            self.all.close();
             // Where it is slow, the time follows.
             let file = file.split(" (").next().unwrap_or(file);
             self.file = Some(file.trim().to_owned());
         } else if line.starts_with("PASS ") {
-            close(&mut self.open, &mut self.failures);
+            self.all.close();
             self.file = None;
         } else if let (Some(file), Some(test)) = (&self.file, line.strip_prefix("  ● ")) {
-            close(&mut self.open, &mut self.failures);
+            self.all.close();
             let name = match test {
                 "Test suite failed to run" => file.clone(),
                 test => format!("{file} › {test}"),
             };
-            if name == *file && !self.failures.iter().any(|known| known.name == name) {
-                self.broken += 1;
+            if name == *file && !self.all.failures.iter().any(|known| known.name == name) {
+                self.all.broken += 1;
             }
-            self.open = Some((name, String::new()));
+            self.all.failed(name);
         } else if line.starts_with("Test Suites:") {
-            close(&mut self.open, &mut self.failures);
+            self.all.close();
             self.file = None;
-        } else if let Some(mut report) = line
+        } else if let Some(report) = line
             .strip_prefix("Tests:")
             .and_then(|rest| counts(rest, ","))
             .and_then(tally)
         {
-            add_to(&mut report.failed, std::mem::take(&mut self.broken));
-            report.failures = std::mem::take(&mut self.failures);
-            self.report = std::mem::take(&mut self.report).and(report);
-            self.found = true;
+            self.all.summary(report);
         } else {
-            first_words(&mut self.open, line);
+            self.all.words(line);
         }
     }
 
     pub(super) fn report(self) -> Option<TestReport> {
-        self.found.then_some(self.report)
+        self.all.report()
     }
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Vitest {
-    report: TestReport,
-    found: bool,
-    open: Open,
-    failures: Vec<FailedTest>,
-    /// Files that could not be run at all; the summary does not count them among the tests.
-    broken: u32,
+    all: Gathered,
 }
 
 impl Vitest {
     pub(super) fn line(&mut self, line: &str) {
         if let Some(test) = line.strip_prefix(" FAIL  ") {
-            close(&mut self.open, &mut self.failures);
+            self.all.close();
             // A file that fails as a whole is told as `src/a.test.ts [ src/a.test.ts ]`.
             let (name, whole) = match test.split_once(" [ ") {
                 Some((file, _)) if !test.contains(" > ") => (file, true),
                 _ => (test, false),
             };
-            self.broken += u32::from(whole);
-            self.open = Some((name.to_owned(), String::new()));
+            self.all.broken += u32::from(whole);
+            self.all.failed(name.to_owned());
         } else if line.starts_with(" Test Files  ") {
-            close(&mut self.open, &mut self.failures);
+            self.all.close();
         } else if let Some(numbers) = line
             .trim_start()
             .strip_prefix("Tests  ")
@@ -128,19 +144,16 @@ impl Vitest {
                 "no tests" => Some(TestReport::default()),
                 parts => counts(parts, "|").and_then(tally),
             };
-            if let Some(mut report) = report {
-                add_to(&mut report.failed, std::mem::take(&mut self.broken));
-                report.failures = std::mem::take(&mut self.failures);
-                self.report = std::mem::take(&mut self.report).and(report);
-                self.found = true;
+            if let Some(report) = report {
+                self.all.summary(report);
             }
         } else {
-            first_words(&mut self.open, line);
+            self.all.words(line);
         }
     }
 
     pub(super) fn report(self) -> Option<TestReport> {
-        self.found.then_some(self.report)
+        self.all.report()
     }
 }
 
