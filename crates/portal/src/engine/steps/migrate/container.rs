@@ -11,9 +11,10 @@ use store::NewLine;
 
 use super::super::deploy::{env_file, label};
 use super::super::{StepError, Work, pull, readable_log};
+use super::place::{Ending, News, Seen};
 use super::record::Record;
 use super::script::Told;
-use super::{Ending, News, Seen, variables};
+use super::variables;
 
 /// How long it may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(20);

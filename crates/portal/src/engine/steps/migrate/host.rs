@@ -9,9 +9,10 @@ use store::NewLine;
 
 use super::super::deploy::env_file;
 use super::super::{StepError, Work};
+use super::place::{Ending, News, Seen};
 use super::record::Record;
 use super::script::Told;
-use super::{Ending, News, Seen, variables};
+use super::variables;
 use crate::now;
 
 /// How long it may take to end once it was asked to.

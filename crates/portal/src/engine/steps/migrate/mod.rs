@@ -6,21 +6,21 @@
 //! time limit terminates it. Where nobody can tell how far it came, the step fails and asks, and nothing runs it again.
 mod container;
 mod host;
+mod place;
 mod record;
 mod script;
 
 use std::time::Duration;
 
 use domain::log::Stream;
-use domain::manifest::{Component, Migrate, MigrateOn};
+use domain::manifest::{Component, Migrate};
 use domain::report::Content;
 use domain::run::RunState;
 use domain::step::Outcome;
 use domain::{ComponentName, HostName};
 use store::NewLine;
 
-use self::container::InContainer;
-use self::host::OnHost;
+use self::place::{Ending, News, Place, Seen};
 use self::record::{End, Record, Stage};
 use self::script::{Told, script};
 use super::{Halt, StepError, Work};
@@ -104,114 +104,6 @@ fn variables(work: &Work, wanted: &Migrate) -> Vec<(&'static str, String)> {
     ];
     variables.extend(wanted.dir.clone().map(|dir| (script::DIR, dir)));
     variables
-}
-
-/// What a look for the migration finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    /// It has not run.
-    Absent,
-    /// It runs or has run.
-    There,
-}
-
-/// What is new of a migration.
-struct News {
-    lines: Vec<NewLine>,
-    end: Option<Ending>,
-}
-
-/// Why nothing more comes.
-enum Ending {
-    Exit { success: bool, status: String },
-    Unknown(String),
-}
-
-/// Where it runs.
-enum Place<'w> {
-    Host(Box<OnHost>),
-    Container(Box<InContainer<'w>>),
-}
-
-macro_rules! place {
-    ($self:ident, $place:ident => $call:expr) => {
-        match $self {
-            Place::Host($place) => $call,
-            Place::Container($place) => $call,
-        }
-    };
-}
-
-impl<'w> Place<'w> {
-    async fn open(
-        work: &'w Work,
-        name: &'w ComponentName,
-        component: &'w Component,
-        wanted: &Migrate,
-        host: &HostName,
-        record: &Record,
-    ) -> Result<Self, StepError> {
-        Ok(match wanted.on {
-            MigrateOn::Host => {
-                let place = OnHost::open(work, name, component, wanted, host, record).await?;
-                Place::Host(Box::new(place))
-            }
-            MigrateOn::Container => {
-                let place = InContainer::open(work, name, component, wanted, host, record).await?;
-                Place::Container(Box::new(place))
-            }
-        })
-    }
-
-    fn described(&self) -> String {
-        place!(self, place => place.described())
-    }
-
-    fn traces(&self) -> String {
-        place!(self, place => place.traces())
-    }
-
-    async fn look(&self) -> Result<Seen, StepError> {
-        place!(self, place => place.look().await)
-    }
-
-    /// Does what can be repeated, before the start.
-    async fn prepare(&self) -> Result<String, StepError> {
-        match self {
-            Place::Host(place) => place.is_alone().await.map(|()| String::new()),
-            Place::Container(place) => place.prepare().await,
-        }
-    }
-
-    /// Starts it where it has not run.
-    async fn start(&self, image: &str, script: &str) -> Result<(), StepError> {
-        match self {
-            Place::Host(place) => place.start(script).await,
-            Place::Container(place) => place.start(image, script).await,
-        }
-    }
-
-    /// The next lines; the future can be dropped at any point.
-    async fn next(&mut self) -> Result<News, StepError> {
-        place!(self, place => place.next().await)
-    }
-
-    fn note(&self, record: &mut Record) {
-        place!(self, place => place.note(record));
-    }
-
-    /// Says whether it is gone.
-    async fn terminate(&self) -> Result<bool, StepError> {
-        place!(self, place => place.terminate().await)
-    }
-
-    async fn all(&self) -> Result<Vec<NewLine>, StepError> {
-        place!(self, place => place.all().await)
-    }
-
-    async fn remove(&self) -> Result<(), StepError> {
-        place!(self, place => place.remove().await)
-    }
 }
 
 /// What an answer was.
