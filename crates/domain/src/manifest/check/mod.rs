@@ -1,6 +1,9 @@
 //! Holds the parts of a manifest against each other: references, cycles, collisions, shapes of paths and URLs.
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod cycles;
 
+use std::collections::BTreeMap;
+
+use self::cycles::cycles;
 use super::container::is_docker_name;
 use super::decode::Places;
 use super::problem::nearest;
@@ -462,42 +465,4 @@ fn did_you_mean(near: Option<&str>, otherwise: &str) -> String {
         || otherwise.to_owned(),
         |near| format!("did you mean `{near}`?"),
     )
-}
-
-/// Paths that come back to where they began, as `a → b → a`; a name stands in one of them at most.
-fn cycles<'n>(edges: Vec<(&'n str, Vec<&'n str>)>) -> Vec<Vec<&'n str>> {
-    let edges: BTreeMap<&str, Vec<&str>> = edges.into_iter().collect();
-    let mut cycles: Vec<Vec<&str>> = Vec::new();
-    for start in edges.keys() {
-        if !cycles.iter().flatten().any(|name| name == start) {
-            cycles.extend(cycle_through(&edges, start));
-        }
-    }
-    cycles
-}
-
-/// The shortest path from `start` back to it.
-fn cycle_through<'n>(
-    edges: &BTreeMap<&'n str, Vec<&'n str>>,
-    start: &'n str,
-) -> Option<Vec<&'n str>> {
-    let mut paths = VecDeque::from([vec![start]]);
-    let mut seen = BTreeSet::new();
-    while let Some(path) = paths.pop_front() {
-        for next in path
-            .last()
-            .and_then(|last| edges.get(last))
-            .into_iter()
-            .flatten()
-        {
-            let longer = || path.iter().chain([next]).copied().collect();
-            if *next == start {
-                return Some(longer());
-            }
-            if seen.insert(*next) {
-                paths.push_back(longer());
-            }
-        }
-    }
-    None
 }
