@@ -61,29 +61,10 @@ pub(super) async fn notify(work: &Work) -> Result<Outcome, StepError> {
         tail: &tail,
         now: now(),
     };
-    let in_slack = async {
-        let url = target.slack.as_ref()?;
-        Some(match is_told(work, Channel::Slack).await {
-            Ok(false) => tell_slack(work, url, &notice).await,
-            told => told.map(|_| Outcome::Done),
-        })
-    };
-    let elsewhere = async {
-        let hook = target.webhook.as_ref()?;
-        Some(match is_told(work, Channel::Webhook).await {
-            Ok(false) => webhook::tell(work, hook, &notice).await,
-            told => told.map(|_| Outcome::Done),
-        })
-    };
+    let in_slack = async { Some(tell_slack(work, target.slack.as_ref()?, &notice).await) };
+    let elsewhere = async { Some(webhook::tell(work, target.webhook.as_ref()?, &notice).await) };
     let (in_slack, elsewhere) = tokio::join!(in_slack, elsewhere);
     together([in_slack, elsewhere].into_iter().flatten())
-}
-
-/// Whether an earlier try of this step told them already.
-async fn is_told(work: &Work, channel: Channel) -> Result<bool, StepError> {
-    let key = channel.key(work.scene.run);
-    let state = work.scene.portal.parts().store.outbox_state(&key).await?;
-    Ok(state == Some(MessageState::Done))
 }
 
 /// What the step says of all who were to be told.
