@@ -145,9 +145,16 @@ impl Drop for Broken {
 /// have to pull them all.
 const KEPT: &str = "faults/kept";
 
-/// Removes what the builder, this machine's own engine, has of a project of these tests. The layers that other builds
-/// take from the cache stay: a build whose next layer goes away fails.
-pub async fn forget_builds(project: &str) {
+/// Removes what the builder, this machine's own engine, has of a project of these tests: what it was tested in, should a
+/// test have been killed on the way, and its images. The layers that other builds take from the cache stay: a build
+/// whose next layer goes away fails.
+pub async fn clear_builder(project: &str) {
+    for name in tested_in(project, "container").await {
+        let _ = docker(["rm", "--force", "--volumes", &name]).run().await;
+    }
+    for name in tested_in(project, "network").await {
+        let _ = docker(["network", "rm", &name]).run().await;
+    }
     for of in [
         format!("fairlead/{project}-*"),
         format!("*/faults/{project}"),
@@ -161,6 +168,18 @@ pub async fn forget_builds(project: &str) {
                 .await;
         }
     }
+}
+
+/// What the builder has of the kind, `container` or `network`, that a project's tests made: names, in no order.
+pub async fn tested_in(project: &str, kind: &str) -> Vec<String> {
+    let label = format!("--filter=label=fairlead.project={project}");
+    let (all, format) = match kind {
+        "container" => (&["--all"][..], "--format={{.Names}}"),
+        _ => (&[][..], "--format={{.Name}}"),
+    };
+    let line = [&[kind, "ls", &label, format][..], all].concat();
+    let listed = docker(line).run().await.unwrap();
+    listed.lines().map(str::to_owned).collect()
 }
 
 /// Arguments of `docker` that list images; [`names`] reads the answer.

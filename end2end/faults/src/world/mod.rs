@@ -21,7 +21,7 @@ pub use runs::{Ended, ended, ended_within, kind, step, until, until_said};
 
 use crate::Droplet;
 use crate::app::{App, Repository};
-use crate::droplet::forget_builds;
+use crate::droplet::clear_builder;
 use crate::road::Road;
 use crate::watch::{Watch, get, post};
 
@@ -137,7 +137,7 @@ impl World {
         };
         droplet.clear(&format!("faults-{}", spec.name)).await;
         droplet.forget_images(spec.name).await;
-        forget_builds(spec.name).await;
+        clear_builder(spec.name).await;
         let road = Road::new(([127, 0, 0, 1], 0).into(), droplet.sshd()).await;
         let slack = lab::slack::Config {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -326,7 +326,7 @@ impl World {
     pub async fn close(self) {
         self.droplet.clear(&self.container()).await;
         self.droplet.forget_images(self.spec.name).await;
-        forget_builds(self.spec.name).await;
+        clear_builder(self.spec.name).await;
         self.droplet
             .shell(&format!("rm -rf {}", self.place()))
             .await;

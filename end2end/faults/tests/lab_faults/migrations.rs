@@ -328,6 +328,7 @@ async fn a_cancelled_run_lets_its_migration_end_and_only_the_time_limit_terminat
     let undone = failure.undone.as_deref().unwrap_or_default();
     assert!(undone.contains("was terminated"), "{undone}");
     assert_eq!(run.lines(run.step(kind::migrate), Stream::Out), ["begins"]);
+    // Told apart by the number from what other tests run on this droplet.
     let left = world.droplet.shell("pgrep -f '^sleep 61234' || true").await;
     assert_eq!((left.as_str(), count(&world).await), ("", 2));
     nothing_is_left(&world).await;
@@ -380,7 +381,7 @@ echo 0002_more >>heads"#;
     assert_eq!(count(&world).await, 2);
     nothing_is_left(&world).await;
 
-    let endless = in_container("echo begins\nexec sleep 61234", ", timeout = \"4s\"");
+    let endless = in_container("echo begins\nexec sleep 61235", ", timeout = \"4s\"");
     let run = it_blocks_the_deploy(&mut world, &portal, endless, &["took longer than 4"]).await;
     assert_eq!(run.lines(run.step(kind::migrate), Stream::Out), ["begins"]);
     nothing_is_left(&world).await;

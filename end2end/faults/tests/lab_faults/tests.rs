@@ -6,6 +6,7 @@ use domain::report::{Content, TestReport};
 use domain::run::{RunEvent, RunState, StepState};
 use domain::step::Outcome;
 use domain::{RunId, StepId};
+use faults::droplet::tested_in;
 use faults::process::{Orders, Process};
 use faults::world::{ended, kind, lead, origin, until_said};
 use faults::{App, Ended, Spec, World};
@@ -32,17 +33,9 @@ ready = "pg_isready -U postgres"
 
 /// What the builder has of a world's tests, running or not.
 async fn on_the_builder(world: &World) -> Vec<String> {
-    let label = format!("--filter=label=fairlead.project={}", world.project());
-    let format = "--format={{.Names}}";
-    let containers = docker(["ps", "--all", &label, format]).run().await.unwrap();
-    let label = format!("--filter=label=fairlead.project={}", world.project());
-    let format = "--format={{.Name}}";
-    let networks = docker(["network", "ls", &label, format])
-        .run()
-        .await
-        .unwrap();
-    let both = containers.lines().chain(networks.lines());
-    both.map(str::to_owned).collect()
+    let mut found = tested_in(world.spec.name, "container").await;
+    found.extend(tested_in(world.spec.name, "network").await);
+    found
 }
 
 /// Waits until the tests' own container is there.

@@ -8,7 +8,7 @@ use domain::log::Stream;
 use domain::release::TreeKey;
 use domain::step::Outcome;
 
-use super::{StepError, Work};
+use super::{StepError, Work, label};
 
 pub(super) async fn build(
     work: &Work,
@@ -62,9 +62,9 @@ pub(super) async fn build(
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
         labels: BTreeMap::from([
-            ("fairlead.project".to_owned(), plan.project.to_string()),
-            ("fairlead.component".to_owned(), component.to_string()),
-            ("fairlead.commit".to_owned(), plan.commit.sha.to_string()),
+            (label::PROJECT.to_owned(), plan.project.to_string()),
+            (label::COMPONENT.to_owned(), component.to_string()),
+            (label::COMMIT.to_owned(), plan.commit.sha.to_string()),
         ]),
         tags: vec![name],
         target: build.target.clone(),

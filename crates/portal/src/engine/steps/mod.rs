@@ -3,6 +3,7 @@
 mod build;
 mod checkout;
 mod deploy;
+mod label;
 mod lint;
 mod migrate;
 mod notify;

@@ -34,19 +34,7 @@ use secrecy::SecretString;
 use self::files::Files;
 use self::front::Front;
 use self::output::Output;
-use super::{StepError, Work, pull};
-
-/// Labels by which a container says where it comes from.
-pub(super) mod label {
-    pub(in crate::engine::steps) const PROJECT: &str = "fairlead.project";
-    pub(in crate::engine::steps) const ENVIRONMENT: &str = "fairlead.environment";
-    pub(in crate::engine::steps) const COMPONENT: &str = "fairlead.component";
-    pub(in crate::engine::steps) const COMMIT: &str = "fairlead.commit";
-    pub(in crate::engine::steps) const DIGEST: &str = "fairlead.digest";
-    pub(in crate::engine::steps) const RUN: &str = "fairlead.run";
-    /// The restart policy that it was made with. One that is put aside has none, and gets this one back.
-    pub(in crate::engine::steps) const RESTART: &str = "fairlead.restart";
-}
+use super::{StepError, Work, label, pull};
 
 /// Stands between the serving name and the run in the name of a container that is not yet in its place.
 const NEXT: &str = ".run-";

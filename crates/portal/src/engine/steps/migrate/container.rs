@@ -9,8 +9,8 @@ use domain::{ComponentName, Digest, HostName, Ms};
 use secrecy::SecretString;
 use store::NewLine;
 
-use super::super::deploy::{env_file, label};
-use super::super::{StepError, Work, pull, readable_log};
+use super::super::deploy::env_file;
+use super::super::{StepError, Work, label, pull, readable_log};
 use super::place::{Ending, News, Seen};
 use super::record::Record;
 use super::script::Told;
@@ -24,8 +24,6 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// Not every image has bash. The script's text is `$1`.
 const SHELL: &str =
     r#"if command -v bash >/dev/null 2>&1; then exec bash -c "$1"; else exec sh -c "$1"; fi"#;
-/// The step that a container belongs to.
-const STEP: &str = "fairlead.step";
 
 pub(super) struct InContainer<'w> {
     work: &'w Work,
@@ -99,7 +97,7 @@ impl<'w> InContainer<'w> {
         match found {
             Some(found)
                 if found.labels.get(label::RUN) != Some(&self.work.scene.key)
-                    || found.labels.get(STEP) != Some(&self.work.planned.id.to_string()) =>
+                    || found.labels.get(label::STEP) != Some(&self.work.planned.id.to_string()) =>
             {
                 Err(StepError::advised(
                     format!("{name} is there and was not made by this step"),
@@ -138,7 +136,7 @@ impl<'w> InContainer<'w> {
             format!("{}={}", label::PROJECT, plan.project),
             format!("{}={}", label::ENVIRONMENT, plan.environment),
             format!("{}={}", label::COMPONENT, self.component_name),
-            STEP.to_owned(),
+            label::STEP.to_owned(),
         ];
         let labels = labels.each_ref().map(String::as_str);
         let found = self.engine.list(&labels).await?;
@@ -248,7 +246,7 @@ impl<'w> InContainer<'w> {
             (label::COMMIT.to_owned(), scene.plan.commit.sha.to_string()),
             (label::DIGEST.to_owned(), self.digest.to_string()),
             (label::RUN.to_owned(), scene.key.clone()),
-            (STEP.to_owned(), self.work.planned.id.to_string()),
+            (label::STEP.to_owned(), self.work.planned.id.to_string()),
         ]);
         Ok(spec)
     }

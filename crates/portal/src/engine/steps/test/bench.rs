@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 
-use super::super::{Halt, StepError, Work, readable_log};
+use super::super::{Halt, StepError, Work, label, readable_log};
 
 /// How long clearing is tried while the engine does not answer or is still busy with what is to go.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,17 +62,17 @@ impl<'w> Bench<'w> {
 
     /// The label that everything of this run has.
     pub(super) fn label(&self) -> String {
-        format!("fairlead.run={}", self.work.scene.key)
+        format!("{}={}", label::RUN, self.work.scene.key)
     }
 
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let plan = &self.work.scene.plan;
         [
-            ("fairlead.project", plan.project.to_string()),
-            ("fairlead.component", self.name.to_string()),
-            ("fairlead.commit", plan.commit.sha.to_string()),
-            ("fairlead.run", self.work.scene.key.clone()),
-            ("fairlead.step", self.work.planned.id.to_string()),
+            (label::PROJECT, plan.project.to_string()),
+            (label::COMPONENT, self.name.to_string()),
+            (label::COMMIT, plan.commit.sha.to_string()),
+            (label::RUN, self.work.scene.key.clone()),
+            (label::STEP, self.work.planned.id.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
@@ -115,7 +115,7 @@ impl<'w> Bench<'w> {
     async fn clear_once(&self, some: &mut bool) -> Result<(), DockerError> {
         let (run, step) = (
             self.label(),
-            format!("fairlead.step={}", self.work.planned.id),
+            format!("{}={}", label::STEP, self.work.planned.id),
         );
         let labels = [run.as_str(), step.as_str()];
         for container in self.engine.list(&labels).await? {
