@@ -4,6 +4,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use axum::serve::ListenerExt;
 use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -75,6 +76,10 @@ impl Bound {
         } = self;
         let holder = Holder::this();
         let router = router.route("/_lab/", get(move || async move { Json(holder) }));
+        // As the servers that it stands in for: a small packet does not wait for the answer to the one before it.
+        let listener = listener.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
         let task = tokio::spawn(async move { axum::serve(listener, router).await });
         tracing::info!(%address, "the {name} stand-in listens");
         Serving { address, task }

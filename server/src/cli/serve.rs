@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::serve::ListenerExt;
 use leptos::config::LeptosOptions;
 use portal::Portal;
 use tokio::net::TcpListener;
@@ -39,6 +40,12 @@ pub(super) async fn serve(config: &Path) -> Result<(), Failure> {
     tracing::info!(%listen, public_url = %config.public_url(), "Fairlead is ready");
 
     let stopped = server.clone();
+    // A live line is a small packet, and would wait for the answer to the one before it.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection sends its small packets late");
+        }
+    });
     let serving = axum::serve(
         listener,
         router.into_make_service_with_connect_info::<SocketAddr>(),
