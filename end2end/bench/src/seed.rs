@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use domain::audit::{Change, Door, Origin};
 use domain::log::Stream;
 use domain::manifest::Manifest;
-use domain::plan::{Commit, DeployFacts, Plan, deploy};
+use domain::plan::{Commit, DeployFacts, Plan, TestFacts, deploy};
 use domain::policy::{Action, Actor, ActorName, Membership, Role, allow};
 use domain::release::TreeKey;
 use domain::run::RunEvent;
@@ -124,13 +124,16 @@ impl Writer {
 
     fn plan(&self, environment: &EnvName, commit: &Commit, hash: &str) -> Result<Plan> {
         let components = || self.manifest.components.keys().cloned();
+        let key = TreeKey("a".repeat(64));
+        let tests = TestFacts {
+            key: key.clone(),
+            passed: None,
+        };
         let facts = DeployFacts {
             commit: commit.clone(),
             manifest: hash.to_owned(),
-            keys: components()
-                .map(|name| (name, TreeKey("a".repeat(64))))
-                .collect(),
-            tests: BTreeMap::new(),
+            keys: components().map(|name| (name, key.clone())).collect(),
+            tests: components().map(|name| (name, tests.clone())).collect(),
             tests_overridden: false,
             built: components()
                 .map(|name| Ok((name, digest()?)))
