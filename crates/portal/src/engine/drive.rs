@@ -55,11 +55,19 @@ struct Drive {
     stored: StoredRun,
     run: Run,
     scene: Option<Arc<Scene>>,
-    at_work: JoinSet<Ended>,
+    at_work: JoinSet<Done>,
+    /// What steps that succeeded have left is cleared away here, beside the steps after them. The run ends after it.
+    clearing: JoinSet<()>,
     doing: HashMap<task::Id, StepId>,
     steps: HashMap<StepId, AtWork>,
     /// When the store last answered.
     heard: Instant,
+}
+
+/// How a try of a step ended, and with what it was at work.
+struct Done {
+    result: Ended,
+    work: Option<Arc<Work>>,
 }
 
 /// What the driver holds of a step at work.
@@ -84,6 +92,7 @@ impl Drive {
             run,
             scene: None,
             at_work: JoinSet::new(),
+            clearing: JoinSet::new(),
             doing: HashMap::new(),
             steps: HashMap::new(),
             heard: Instant::now(),
@@ -98,8 +107,14 @@ impl Drive {
         let mut bell = self.portal.parts().live.of_run(self.claim.run);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        for id in self.left_running() {
+        for id in self.in_state(|state| *state == StepState::Running) {
             self.start(id, true).await;
+        }
+        // An earlier life of the portal may not have come to the end of that.
+        for id in self.in_state(|state| matches!(state, StepState::Succeeded { .. })) {
+            if steps::leaves_something(&self.run.plan.steps[id.index()].step) {
+                self.clear_again(id).await;
+            }
         }
         while !self.run.state.is_final() {
             bell.borrow_and_update();
@@ -116,6 +131,11 @@ impl Drive {
             let wake = Duration::from_millis(u64::try_from(wake).unwrap_or(60_000));
             tokio::select! {
                 Some(ended) = self.at_work.join_next_with_id() => self.ended(ended).await?,
+                Some(cleared) = self.clearing.join_next() => {
+                    if let Err(error) = cleared {
+                        tracing::error!(%error, run = %self.claim.run, "what a step left is not cleared away");
+                    }
+                }
                 _ = bell.changed() => {}
                 () = tokio::time::sleep(wake) => {}
                 _ = heartbeat.tick() => {
@@ -133,7 +153,9 @@ impl Drive {
     /// Ends what is still at work, stores its last lines and gives the lease back. A claim that is lost stays lost.
     async fn close(&mut self) {
         self.at_work.abort_all();
+        self.clearing.abort_all();
         while self.at_work.join_next().await.is_some() {}
+        while self.clearing.join_next().await.is_some() {}
         for (step, at_work) in self.steps.drain() {
             let stored = tokio::time::timeout(LAST_LINES, at_work.log.flush()).await;
             if !matches!(stored, Ok(Ok(()))) {
@@ -161,7 +183,10 @@ impl Drive {
 
     /// Does everything that is to be done now; false when there was nothing.
     async fn advance(&mut self) -> Result<bool, StoreError> {
-        let next = self.run.next(now());
+        let mut next = self.run.next(now());
+        if !self.clearing.is_empty() {
+            next.retain(|next| *next != Next::Finish);
+        }
         let some = !next.is_empty();
         for next in next {
             match next {
@@ -182,14 +207,37 @@ impl Drive {
         Ok(some)
     }
 
-    /// Steps that an earlier life of the portal was at.
-    fn left_running(&self) -> Vec<StepId> {
-        let running = |step: &domain::run::StepRun| step.state == StepState::Running;
+    fn in_state(&self, wanted: impl Fn(&StepState) -> bool) -> Vec<StepId> {
         let planned = self.run.plan.steps.iter().zip(&self.run.steps);
         planned
-            .filter(|(_, step)| running(step))
+            .filter(|(_, step)| wanted(&step.state))
             .map(|(planned, _)| planned.id)
             .collect()
+    }
+
+    /// Clears away what a step has left that succeeded in an earlier life of the portal.
+    async fn clear_again(&mut self, id: StepId) {
+        // Without it the next step cannot start either, and says why.
+        let Ok(scene) = self.scene().await else {
+            return;
+        };
+        let redactor = Some(scene.redactor.clone());
+        let (portal, claim) = (self.portal.clone(), self.claim.clone());
+        let (_, halted) = watch::channel(Halt::No);
+        self.clear(Arc::new(Work {
+            scene,
+            claim: claim.clone(),
+            run: self.run.clone(),
+            planned: self.run.plan.steps[id.index()].clone(),
+            halted,
+            log: Log::open(portal, claim, id, redactor),
+            first: false,
+        }));
+    }
+
+    fn clear(&mut self, work: Arc<Work>) {
+        self.clearing
+            .spawn(async move { steps::clear_up(&work).await });
     }
 
     /// What the steps share. It is made when the first one starts; where that failed, the next try may have more luck.
@@ -221,10 +269,10 @@ impl Drive {
             if resuming {
                 log.say("Fairlead was restarted; looking at what is there and going on");
             }
-            let result = match scene {
+            let (result, work) = match scene {
                 Ok(scene) => {
                     let log = log.clone();
-                    let work = Work {
+                    let work = Arc::new(Work {
                         scene,
                         claim,
                         run,
@@ -232,18 +280,20 @@ impl Drive {
                         halted,
                         log,
                         first,
-                    };
-                    within_limit(&work, &halt).await
+                    });
+                    (within_limit(&work, &halt).await, Some(work))
                 }
                 Err(mut failure) => {
                     failure.undone = steps::left_unknown(&planned.step).filter(|_| !first);
-                    Err(StepError::Failed {
+                    let failed = StepError::Failed {
                         failure,
                         transient: true,
-                    })
+                    };
+                    (Err(failed), None)
                 }
             };
-            told(result, &log).await
+            let result = told(result, &log).await;
+            Done { result, work }
         });
         self.doing.insert(task.id(), id);
     }
@@ -263,13 +313,13 @@ impl Drive {
 
     async fn ended(
         &mut self,
-        ended: Result<(task::Id, Ended), JoinError>,
+        ended: Result<(task::Id, Done), JoinError>,
     ) -> Result<(), StoreError> {
-        let (task, result) = match ended {
-            Ok((task, result)) => (task, Some(result)),
+        let (task, result, work) = match ended {
+            Ok((task, Done { result, work })) => (task, Some(result), work),
             Err(error) => {
                 tracing::error!(%error, run = %self.claim.run, "a step ended in a panic");
-                (error.id(), None)
+                (error.id(), None, None)
             }
         };
         let Some(step) = self.doing.remove(&task) else {
@@ -292,7 +342,13 @@ impl Drive {
             tracing::warn!(%error, run = %self.claim.run, "the store does not answer");
         }
         let event = match result {
-            Ok(outcome) => RunEvent::StepSucceeded { step, outcome },
+            Ok(outcome) => {
+                let leaves = |work: &Arc<Work>| steps::leaves_something(&work.planned.step);
+                if let Some(work) = work.filter(leaves) {
+                    self.clear(work);
+                }
+                RunEvent::StepSucceeded { step, outcome }
+            }
             Err(StepError::Lost) => {
                 return Err(StoreError::LostLease {
                     run: self.claim.run,

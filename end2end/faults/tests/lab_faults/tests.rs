@@ -369,3 +369,33 @@ async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
     nothing_is_left(&world).await;
     world.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_killed_once_the_tests_have_passed_clears_up_before_the_run_ends() {
+    let spec = Spec {
+        test: BESIDE,
+        ..Spec::new("tests-passed", 18265)
+    };
+    let world = World::new(spec).await;
+    world.repository.commit(&App::fine("v1"));
+    let mut orders = Orders {
+        folder: world.folder().to_path_buf(),
+        deploy: Some(world.request()),
+        // The deploy has begun, and the database of the tests takes longer than that to go.
+        die_said: Some("pulling ".into()),
+        ..Orders::default()
+    };
+    let mut process = Process::start(PORTAL, &orders);
+    let run = process.says("run").await.expect("the portal takes it");
+    assert!(process.wait().await, "it was to be killed");
+    assert_ne!(on_the_builder(&world).await, [""; 0], "it was too late");
+    (orders.deploy, orders.run, orders.die_said) = (None, Some(run), None);
+    let mut process = Process::start(PORTAL, &orders);
+    process.says("events").await.expect("the run ends");
+    nothing_is_left(&world).await;
+    process.wait().await;
+    let portal = world.portal().await;
+    ended(&portal, RunId(run)).await.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    world.close().await;
+}

@@ -6,12 +6,15 @@ use super::{StepError, Work};
 pub(super) async fn checkout(work: &Work) -> Result<Outcome, StepError> {
     let plan = &work.scene.plan;
     let mirror = work.scene.mirror().await?;
-    if mirror.commit(&plan.commit.sha).await.is_err() {
-        work.log
-            .say(format!("fetching {}", work.scene.manifest.repository));
-        mirror.fetch().await?;
-    }
-    let commit = mirror.commit(&plan.commit.sha).await?;
+    let commit = match mirror.commit(&plan.commit.sha).await {
+        Ok(commit) => commit,
+        Err(_) => {
+            work.log
+                .say(format!("fetching {}", work.scene.manifest.repository));
+            mirror.fetch().await?;
+            mirror.commit(&plan.commit.sha).await?
+        }
+    };
     work.log.say(format!(
         "commit {} by {}: {}",
         commit.sha, commit.author, commit.title

@@ -358,6 +358,18 @@ fn readable_log() -> LogDriver {
 }
 
 /// Does the step.
+/// Whether something is to be cleared away once the step has succeeded.
+pub(super) fn leaves_something(step: &StepKind) -> bool {
+    matches!(step, StepKind::Test { passed: None, .. })
+}
+
+/// Clears away what a step has left that succeeded. It can be done again after a crash at any point.
+pub(super) async fn clear_up(work: &Work) {
+    if let StepKind::Test { component, .. } = &work.planned.step {
+        test::clear_up(work, component).await;
+    }
+}
+
 pub(super) async fn perform(work: &Work) -> Result<Outcome, StepError> {
     match &work.planned.step {
         StepKind::Checkout => work.unless_halted(checkout::checkout(work)).await,

@@ -37,18 +37,22 @@ pub(super) fn script(migrate: &Migrate) -> String {
         text.push_str(&format!("{before}\n\nfairlead_check $?\n"));
     }
     // A plan or a head that cannot be told does not hold up the migration: on an empty database there is no head.
-    let head = |mark: &str| match head {
-        Some(head) => format!("(\n{head}\n\n) | fairlead_mark {mark} || true\n"),
-        None => String::new(),
+    let head = |mark: &str| {
+        let head = head.as_ref()?;
+        Some(format!("(\n{head}\n\n) | fairlead_mark {mark} || true\n"))
     };
-    text.push_str(&head("before"));
-    if let Some(plan) = plan {
-        text.push_str(&format!(
-            "{{ (\n{plan}\n\n) 2>&1 || echo \"(it ended with status $?)\"; }} | fairlead_mark plan || true\n"
-        ));
+    let plan = plan.as_ref().map(|plan| {
+        format!("{{ (\n{plan}\n\n) 2>&1 || echo \"(it ended with status $?)\"; }} | fairlead_mark plan || true\n")
+    });
+    match (head("before"), plan) {
+        // Both only ask, and most of what each takes is the start of a program.
+        (Some(head), Some(plan)) => text.push_str(&format!(
+            "{{\n{head}}} &\nfairlead_asked=$!\n{plan}wait \"$fairlead_asked\" || true\n"
+        )),
+        (one, other) => text.extend(one.or(other)),
     }
     text.push_str(&format!("{run}\n\nfairlead_check $?\n"));
-    text.push_str(&head("after"));
+    text.extend(head("after"));
     text
 }
 
@@ -155,6 +159,32 @@ mod tests {
                     .into(),
             };
             assert_eq!(told, want, "{shell}");
+        }
+    }
+
+    #[test]
+    fn the_head_and_the_plan_are_asked_for_side_by_side_and_each_may_be_left_out() {
+        let mut wanted = migrate("true", "echo ran");
+        // Each needs what the other leaves.
+        wanted.head =
+            Some("touch $heads.1; until [ -e $heads.2 ]; do sleep 0.01; done; echo 0001".into());
+        wanted.plan =
+            Some("touch $heads.2; until [ -e $heads.1 ]; do sleep 0.01; done; echo none".into());
+        let (status, log, told) = run("sh", &wanted);
+        assert_eq!((status, &log[..]), (Some(0), &["ran".to_owned()][..]));
+        assert_eq!(told.before.as_deref(), Some("0001"));
+        assert_eq!(told.plan, ["none"]);
+        for (head, plan) in [
+            (None, None),
+            (Some("echo 0001"), None),
+            (None, Some("echo none")),
+        ] {
+            wanted.head = head.map(str::to_owned);
+            wanted.plan = plan.map(str::to_owned);
+            let (status, _, told) = run("sh", &wanted);
+            assert_eq!(status, Some(0), "{head:?} {plan:?}");
+            assert_eq!(told.before.is_some(), head.is_some());
+            assert_eq!(told.plan.is_empty(), plan.is_none());
         }
     }
 

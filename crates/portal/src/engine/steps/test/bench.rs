@@ -61,7 +61,7 @@ impl<'w> Bench<'w> {
     }
 
     /// The label that everything of this run has.
-    pub(super) fn label(&self) -> String {
+    fn label(&self) -> String {
         format!("{}={}", label::RUN, self.work.scene.key)
     }
 
@@ -110,6 +110,13 @@ impl<'w> Bench<'w> {
                 Err(_) => sleep(PAUSE).await,
             }
         }
+    }
+
+    pub(super) fn say_what_is_left(&self, error: &StepError) {
+        self.say(format!(
+            "what the tests left on the builder cannot be removed: {error}; remove by hand what `docker ps -a --filter label={}` lists",
+            self.label(),
+        ));
     }
 
     async fn clear_once(&self, some: &mut bool) -> Result<(), DockerError> {

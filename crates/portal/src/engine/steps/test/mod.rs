@@ -5,8 +5,9 @@
 //! at work and how each ended, their output comes out of the engine's log without holding them up, and what one leaves
 //! in files is there for the next.
 //!
-//! Everything on the builder carries the labels of its run and step. It is removed at the end whatever happens, and a
-//! life of the portal that was cut off is cleared up after by the next, which starts the tests afresh.
+//! Everything on the builder carries the labels of its run and step. It is removed at the end whatever happens: while
+//! the run goes on where the tests passed, before the step ends where they did not. A life of the portal that was cut
+//! off is cleared up after by the next, which starts tests that had not ended afresh.
 mod bench;
 mod commands;
 mod image;
@@ -30,22 +31,36 @@ pub(super) async fn test(work: &Work, component: &ComponentName) -> Result<Outco
         work.log
             .say("removed what the interrupted tests had left; they start afresh");
     }
-    let result = bench.in_time(tested(&bench).await);
-    match bench.clear().await {
-        Ok(_) => result.map_err(|error| match error {
-            halted @ StepError::Halted { .. } => {
-                halted.after_undo("the containers of the tests were removed".into())
-            }
-            other => other,
-        }),
+    let error = match bench.in_time(tested(&bench).await) {
+        // What comes next need not wait for [`clear_up`].
+        Ok(outcome) => return Ok(outcome),
+        Err(error) => error,
+    };
+    match (bench.clear().await, error) {
+        (Ok(_), halted @ StepError::Halted { .. }) => {
+            Err(halted.after_undo("the containers of the tests were removed".into()))
+        }
         // What is there now is the other portal's.
-        Err(StepError::Lost) => Err(StepError::Lost),
-        Err(error) => {
-            work.log.say(format!(
-                "what the tests left on the builder cannot be removed: {error}; remove by hand what `docker ps -a --filter label={}` lists",
-                bench.label(),
-            ));
-            result
+        (Err(StepError::Lost), _) => Err(StepError::Lost),
+        (Err(left), error) => {
+            bench.say_what_is_left(&left);
+            Err(error)
+        }
+        (Ok(_), error) => Err(error),
+    }
+}
+
+/// Clears up after tests that passed.
+pub(super) async fn clear_up(work: &Work, component: &ComponentName) {
+    let Ok(bench) = Bench::open(work, component) else {
+        return;
+    };
+    if let Err(error) = bench.clear().await
+        && !matches!(error, StepError::Lost)
+    {
+        bench.say_what_is_left(&error);
+        if let Err(error) = work.log.flush().await {
+            tracing::error!(%error, "that tests have left something is not in their log");
         }
     }
 }

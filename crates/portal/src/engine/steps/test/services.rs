@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How long one look at it may take.
 const LOOK: Duration = Duration::from_secs(10);
 /// The pause between two looks.
-const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE: Duration = Duration::from_millis(100);
 /// How many of its last lines are shown when it cannot be used, and how many the failure repeats.
 const TAIL: usize = 20;
 const QUOTED: usize = 3;
