@@ -57,8 +57,8 @@ const NOT_LOADED: Exit = Exit::Code(82);
 
 /// nginx takes a reload as an order and reports a failure (a port that is taken) only in its error log, while the old
 /// configuration goes on. What tells is whether the master has made new workers. `$1` seconds to wait for them. It tells
-/// the old ones to take no more requests a tenth of a second later. Small systems have no `ps`; the kernel's own list of a
-/// process's children will do there.
+/// the old ones to take no more requests a tenth of a second later, and they say so in their titles. Small systems have no
+/// `ps`; the kernel's own list of a process's children will do there.
 ///
 /// One at a time, or the workers of one would be taken for those of another: `$2` seconds to wait for the others, since one
 /// that hangs must not keep everybody waiting. nginx itself must not inherit the lock.
@@ -75,11 +75,22 @@ if command -v flock >/dev/null && true 2>/dev/null >>"$lock"; then
   done
 fi
 said=$(nginx -t 2>&1) || { printf '%s\n' "$said"; exit 81; }
-pidfile=$(nginx -T 2>/dev/null | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*\([^;]*\);.*/\1/p' | head -n 1)
-log=$(nginx -T 2>/dev/null | sed -n 's/^[[:space:]]*error_log[[:space:]][[:space:]]*\(\/[^ ;]*\).*/\1/p' | head -n 1)
+all=$(nginx -T 2>/dev/null)
+pidfile=$(printf '%s\n' "$all" | sed -n 's/^[[:space:]]*pid[[:space:]][[:space:]]*\([^;]*\);.*/\1/p' | head -n 1)
+log=$(printf '%s\n' "$all" | sed -n 's/^[[:space:]]*error_log[[:space:]][[:space:]]*\(\/[^ ;]*\).*/\1/p' | head -n 1)
 [ -n "$pidfile" ] || pidfile=/run/nginx.pid
 [ -n "$log" ] || log=/var/log/nginx/error.log
 master() { pid=$(cat "$pidfile" 2>/dev/null) && [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }
+serves() { [ -r "/proc/$1/cmdline" ] && ! tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" | grep -q 'shutting down'; }
+taken_over() {
+  left=10
+  for old in $before; do
+    while serves "$old" && [ "$left" -gt 0 ]; do
+      left=$((left - 1))
+      sleep 0.05
+    done
+  done
+}
 workers() { ps -o pid= --ppid "$pid" 2>/dev/null || cat "/proc/$pid/task/$pid/children" 2>/dev/null; }
 before=""
 had=$(wc -c <"$log" 2>/dev/null || echo 0)
@@ -90,7 +101,7 @@ else said=$(nginx 2>&1 9>&-); fi || { printf '%s\n' "$said"; tail -c "+$((had + 
 n=0
 while [ "$n" -lt "$(($1 * 10))" ]; do
   if master; then
-    for worker in $(workers); do case " $(echo $before) " in *" $worker "*) ;; *) sleep 0.3; exit 0 ;; esac; done
+    for worker in $(workers); do case " $(echo $before) " in *" $worker "*) ;; *) taken_over; exit 0 ;; esac; done
   fi
   n=$((n + 1))
   sleep 0.1

@@ -38,8 +38,8 @@ const NO_PROGRAM: i32 = 85;
 
 /// Most that one look brings of each stream.
 const CHUNK: usize = 256 << 10;
-/// How long one look waits for something new: this often a fifth of a second.
-const TURNS: &str = "20";
+/// How long one look waits for something new: this often a tenth of a second.
+const TURNS: &str = "40";
 /// How long a killed command may take to be gone, in tenths of a second.
 const GONE: u64 = 50;
 
@@ -133,7 +133,7 @@ while :; do
   [ "$(wc -c <"$d/err")" -le "$3" ] || break
   [ "$n" -lt "$5" ] || break
   n=$((n + 1))
-  sleep 0.2
+  sleep 0.1
 done
 [ "$p" -ne 80 ] || exit 80
 tail -c "+$(($2 + 1))" -- "$d/out" | head -c "$4"

@@ -11,8 +11,8 @@ use super::Site;
 use super::output::Output;
 
 /// The first pause between two probes. It grows with the time that the app has had, up to the manifest's `every`: an
-/// app is noticed at most this much late, or by a twentieth of what it took to start.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// app is noticed at most this much late, or by a fortieth of what it took to start.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// A container without a health URL is healthy when it has kept running for this long.
 const KEPT_RUNNING: Duration = Duration::from_secs(5);
 /// A program that ended this often will not come up.
@@ -80,7 +80,7 @@ async fn watch(site: &Site<'_>) -> Result<Container, StepError> {
             () = tokio::time::sleep(pause) => {}
             () = site.work.halt() => {}
         }
-        pause = (started.elapsed() / 20).max(FIRST_PAUSE).min(longest);
+        pause = (started.elapsed() / 40).max(FIRST_PAUSE).min(longest);
     }
 }
 
