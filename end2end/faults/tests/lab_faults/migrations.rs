@@ -33,9 +33,8 @@ fn in_container(run: &str, more: &str) -> String {
     format!("on = \"container\", dir = \"/data\", run = '''\necho x >>count\n{run}\n'''{more}")
 }
 
-fn set(world: &mut World, migrate: String) {
-    world.spec.migrate = migrate;
-    world.write_manifest();
+async fn set(world: &mut World, migrate: String) {
+    world.rewrite(|spec| spec.migrate = migrate).await;
 }
 
 /// How often it ran.
@@ -91,7 +90,7 @@ async fn it_blocks_the_deploy(
         world.droplet.id(&world.container()).await,
     );
     let told = world.told().await.0;
-    set(world, migrate);
+    set(world, migrate).await;
     let watch = world.watch();
     let run = world.deploy(portal, &App::fine("v2")).await;
     run.failed(kind::migrate, says);
@@ -123,7 +122,7 @@ id -un >&2
 echo 0002_more >>heads"#;
     let more = r#", before = "false || prepared=yes", plan = "echo will create a table", head = "tail -n 1 heads""#;
     let migrate = on_host(&world, run, more);
-    set(&mut world, migrate);
+    set(&mut world, migrate).await;
     world
         .droplet
         .shell(&format!(
@@ -193,7 +192,7 @@ echo 0002_more >>heads"#;
 async fn a_connection_lost_during_a_migration_neither_ends_nor_repeats_it() {
     let mut world = World::new(Spec::new("cut-off", 18251)).await;
     let migrate = on_host(&world, SLOW, "");
-    set(&mut world, migrate);
+    set(&mut world, migrate).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     let run = world.start(&portal, &App::fine("v1")).await;
@@ -233,7 +232,7 @@ async fn a_portal_killed_during_a_migration_neither_ends_nor_repeats_it() {
     let mut world = World::new(Spec::new("killed-migr", 18252)).await;
     let more = ", head = \"cat count\", plan = \"echo will do it\"";
     let migrate = on_host(&world, SLOW, more);
-    set(&mut world, migrate);
+    set(&mut world, migrate).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     let first = world.deploy_first(&portal).await;
@@ -300,7 +299,7 @@ async fn a_cancelled_run_lets_its_migration_end_and_only_the_time_limit_terminat
 
     let waiting = "echo waiting\nwhile ! [ -e go ]; do sleep 0.1; done\necho gone";
     let migrate = on_host(&world, waiting, "");
-    set(&mut world, migrate);
+    set(&mut world, migrate).await;
     let run = world.start(&portal, &App::fine("v2")).await;
     let id = step(&portal.run(&lead(), run).await.unwrap(), kind::migrate);
     until_said(&portal, run, id, "waiting").await;
@@ -359,7 +358,7 @@ async fn a_migration_in_a_container_is_of_the_new_image_and_as_safe_as_one_on_th
     let run = r#"echo "$FAIRLEAD_PROJECT $COLOUR $(cat /app/version) $prepared"
 echo 0002_more >>heads"#;
     let more = r#", before = "false || prepared=yes", plan = "echo will create a table", head = "tail -n 1 heads""#;
-    set(&mut world, in_container(run, more));
+    set(&mut world, in_container(run, more)).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     let first = world.deploy_first(&portal).await;
@@ -386,7 +385,7 @@ echo 0002_more >>heads"#;
     assert_eq!(run.lines(run.step(kind::migrate), Stream::Out), ["begins"]);
     nothing_is_left(&world).await;
 
-    set(&mut world, in_container(SLOW, ""));
+    set(&mut world, in_container(SLOW, "")).await;
     let run = world.start(&portal, &App::fine("v3")).await;
     cut_off(&world, &portal, run).await;
     let run = ended(&portal, run).await;

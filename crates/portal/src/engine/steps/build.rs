@@ -61,8 +61,11 @@ pub(super) async fn build(
             .iter()
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect(),
-        // One alone: the builder makes a container and a layer for each. The image's name tells the rest.
-        labels: BTreeMap::from([(label::COMMIT.to_owned(), plan.commit.sha.to_string())]),
+        // No more than tell images of two projects apart: the builder makes a container and a layer for each.
+        labels: BTreeMap::from([
+            (label::PROJECT.to_owned(), plan.project.to_string()),
+            (label::COMMIT.to_owned(), plan.commit.sha.to_string()),
+        ]),
         tags: vec![name],
         target: build.target.clone(),
         no_cache: false,
