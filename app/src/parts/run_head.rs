@@ -175,7 +175,7 @@ fn Again(watched: Watched, environment: String) -> impl IntoView {
     let words = move || {
         view! {
             <p>
-                "A new run takes over the images of run #" {id.to_string()} " and deploys " <code>{commit.clone()}</code> " to "
+                "A new run takes over what succeeded in run #" {id.to_string()} ", its images, tests and migration, and deploys " <code>{commit.clone()}</code> " to "
                 <strong>{environment.clone()}</strong> " again, where a newer commit may run by now."
             </p>
             {move || watched.view.with(|view| supersedes(&view.retry_supersedes))}
