@@ -283,7 +283,9 @@ async fn a_failed_step_shows_the_end_of_its_log_and_a_retry_says_what_it_does() 
         "Standard error: line 1234.",
         "line 501.",
         "Without JavaScript this page shows the last 734 lines",
-        &format!("A new run takes over the images of run #{run}"),
+        &format!(
+            "A new run takes over what succeeded in run #{run}, its images, tests and migration"
+        ),
         &format!("Retry run #{run}"),
     ] {
         assert!(shown.contains(words), "{words}: {shown}");
