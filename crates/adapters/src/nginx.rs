@@ -57,8 +57,8 @@ const NOT_LOADED: Exit = Exit::Code(82);
 
 /// nginx takes a reload as an order and reports a failure (a port that is taken) only in its error log, while the old
 /// configuration goes on. What tells is whether the master has made new workers. `$1` seconds to wait for them. It tells
-/// the old ones to take no more requests a tenth of a second later, and they say so in their titles. Small systems have no
-/// `ps`; the kernel's own list of a process's children will do there.
+/// the old ones to take no more requests a tenth of a second later, and they say so in their titles: half a second is
+/// enough to wait for that. Small systems have no `ps`; the kernel's own list of a process's children will do there.
 ///
 /// One at a time, or the workers of one would be taken for those of another: `$2` seconds to wait for the others, since one
 /// that hangs must not keep everybody waiting. nginx itself must not inherit the lock.

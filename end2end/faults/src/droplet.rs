@@ -149,10 +149,14 @@ const KEPT: &str = "faults/kept";
 /// test have been killed on the way, and its images. The layers that other builds take from the cache stay: a build
 /// whose next layer goes away fails.
 pub async fn clear_builder(project: &str) {
-    for name in tested_in(project, "container").await {
+    let Tested {
+        containers,
+        networks,
+    } = tested_in(project).await;
+    for name in containers {
         let _ = docker(["rm", "--force", "--volumes", &name]).run().await;
     }
-    for name in tested_in(project, "network").await {
+    for name in networks {
         let _ = docker(["network", "rm", &name]).run().await;
     }
     for of in [
@@ -170,16 +174,25 @@ pub async fn clear_builder(project: &str) {
     }
 }
 
-/// What the builder has of the kind, `container` or `network`, that a project's tests made: names, in no order.
-pub async fn tested_in(project: &str, kind: &str) -> Vec<String> {
+/// What a project was tested in, by name.
+pub struct Tested {
+    /// Running or not.
+    pub containers: Vec<String>,
+    /// Theirs.
+    pub networks: Vec<String>,
+}
+
+/// What the builder has of that.
+pub async fn tested_in(project: &str) -> Tested {
     let label = format!("--filter=label=fairlead.project={project}");
-    let (all, format) = match kind {
-        "container" => (&["--all"][..], "--format={{.Names}}"),
-        _ => (&[][..], "--format={{.Name}}"),
+    let listed = async |line: &[&str]| {
+        let listed = docker(line).run().await.unwrap();
+        listed.lines().map(str::to_owned).collect()
     };
-    let line = [&[kind, "ls", &label, format][..], all].concat();
-    let listed = docker(line).run().await.unwrap();
-    listed.lines().map(str::to_owned).collect()
+    Tested {
+        containers: listed(&["ps", "--all", &label, "--format={{.Names}}"]).await,
+        networks: listed(&["network", "ls", &label, "--format={{.Name}}"]).await,
+    }
 }
 
 /// Arguments of `docker` that list images; [`names`] reads the answer.

@@ -137,7 +137,7 @@ dir = "/home/django/ProjectMeats/backend"
 before = "git fetch --quiet origin && git checkout --quiet --detach $FAIRLEAD_COMMIT && source ../venv/bin/activate"
 run = "python manage.py migrate --fake-initial --noinput"
 plan = "python manage.py migrate --plan"
-# `manage.py shell` would do, and takes four times as long to start.
+# `manage.py shell` would do as well, but starts all of Django for it. Before the first migration there is no table.
 head = '''
 python -c "
 import os, psycopg

@@ -217,22 +217,42 @@ impl Drive {
 
     /// Clears away what a step has left that succeeded in an earlier life of the portal.
     async fn clear_again(&mut self, id: StepId) {
-        // Without it the next step cannot start either, and says why.
-        let Ok(scene) = self.scene().await else {
-            return;
+        let scene = match self.scene().await {
+            Ok(scene) => scene,
+            // The steps that are left cannot start either, and say so on the run's page.
+            Err(failure) => {
+                let (run, why) = (self.claim.run, failure.what);
+                tracing::warn!(%run, step = %id, why, "what a step left cannot be cleared away; look at the builder");
+                return;
+            }
         };
-        let redactor = Some(scene.redactor.clone());
-        let (portal, claim) = (self.portal.clone(), self.claim.clone());
         let (_, halted) = watch::channel(Halt::No);
-        self.clear(Arc::new(Work {
+        let log = self.log(id, Some(&scene));
+        self.clear(self.work(id, scene, halted, log, false));
+    }
+
+    fn log(&self, id: StepId, scene: Option<&Arc<Scene>>) -> Log {
+        let redactor = scene.map(|scene| scene.redactor.clone());
+        Log::open(self.portal.clone(), self.claim.clone(), id, redactor)
+    }
+
+    fn work(
+        &self,
+        id: StepId,
+        scene: Arc<Scene>,
+        halted: watch::Receiver<Halt>,
+        log: Log,
+        first: bool,
+    ) -> Arc<Work> {
+        Arc::new(Work {
             scene,
-            claim: claim.clone(),
+            claim: self.claim.clone(),
             run: self.run.clone(),
             planned: self.run.plan.steps[id.index()].clone(),
             halted,
-            log: Log::open(portal, claim, id, redactor),
-            first: false,
-        }));
+            log,
+            first,
+        })
     }
 
     fn clear(&mut self, work: Arc<Work>) {
@@ -255,34 +275,20 @@ impl Drive {
         let cancelled = self.run.state == RunState::Cancelling && !planned.always;
         let (halt, halted) = watch::channel(if cancelled { Halt::Cancel } else { Halt::No });
         let scene = self.scene().await;
-        let run = self.run.clone();
-        let (portal, claim) = (self.portal.clone(), self.claim.clone());
-        let redactor = scene.as_ref().ok().map(|scene| scene.redactor.clone());
-        let log = Log::open(portal, claim.clone(), id, redactor);
+        let log = self.log(id, scene.as_ref().ok());
         let at_work = AtWork {
             halt: halt.clone(),
             log: log.clone(),
         };
         self.steps.insert(id, at_work);
-        let first = !resuming && run.steps[id.index()].attempt == 1;
+        let first = !resuming && self.run.steps[id.index()].attempt == 1;
+        let work = scene.map(|scene| self.work(id, scene, halted, log.clone(), first));
         let task = self.at_work.spawn(async move {
             if resuming {
                 log.say("Fairlead was restarted; looking at what is there and going on");
             }
-            let (result, work) = match scene {
-                Ok(scene) => {
-                    let log = log.clone();
-                    let work = Arc::new(Work {
-                        scene,
-                        claim,
-                        run,
-                        planned,
-                        halted,
-                        log,
-                        first,
-                    });
-                    (within_limit(&work, &halt).await, Some(work))
-                }
+            let (result, work) = match work {
+                Ok(work) => (within_limit(&work, &halt).await, Some(work)),
                 Err(mut failure) => {
                     failure.undone = steps::left_unknown(&planned.step).filter(|_| !first);
                     let failed = StepError::Failed {

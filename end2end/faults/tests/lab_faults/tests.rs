@@ -33,9 +33,8 @@ ready = "pg_isready -U postgres"
 
 /// What the builder has of a world's tests, running or not.
 async fn on_the_builder(world: &World) -> Vec<String> {
-    let mut found = tested_in(world.spec.name, "container").await;
-    found.extend(tested_in(world.spec.name, "network").await);
-    found
+    let found = tested_in(world.spec.name).await;
+    found.containers.into_iter().chain(found.networks).collect()
 }
 
 /// Waits until the tests' own container is there.
@@ -49,6 +48,15 @@ async fn tests_at_work(world: &World) -> Vec<String> {
         assert!(Instant::now() < limit, "no tests: {found:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// What becomes of a run that a killed portal has left, in the portal's next life.
+async fn goes_on(world: &World, mut orders: Orders, run: i64) -> Ended {
+    (orders.deploy, orders.run, orders.die_said) = (None, Some(run), None);
+    let mut process = Process::start(PORTAL, &orders);
+    process.says("events").await.expect("the run ends");
+    process.wait().await;
+    ended(&world.portal().await, RunId(run)).await
 }
 
 async fn nothing_is_left(world: &World) {
@@ -337,7 +345,7 @@ async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
     };
     let world = World::new(spec).await;
     world.repository.commit(&App::fine("v1 slow"));
-    let mut orders = Orders {
+    let orders = Orders {
         folder: world.folder().to_path_buf(),
         deploy: Some(world.request()),
         ..Orders::default()
@@ -347,12 +355,7 @@ async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
     let before = tests_at_work(&world).await;
     process.kill().await;
     assert!(before.len() >= 2, "{before:?}");
-    (orders.deploy, orders.run) = (None, Some(run));
-    let mut process = Process::start(PORTAL, &orders);
-    process.says("events").await.expect("the run ends");
-    process.wait().await;
-    let portal = world.portal().await;
-    let run = ended(&portal, RunId(run)).await;
+    let run = goes_on(&world, orders, run).await;
     run.succeeded();
     let resumed = run.view.events.iter();
     assert!(
@@ -378,7 +381,7 @@ async fn a_portal_killed_once_the_tests_have_passed_clears_up_before_the_run_end
     };
     let world = World::new(spec).await;
     world.repository.commit(&App::fine("v1"));
-    let mut orders = Orders {
+    let orders = Orders {
         folder: world.folder().to_path_buf(),
         deploy: Some(world.request()),
         // The deploy has begun, and the database of the tests takes longer than that to go.
@@ -389,13 +392,8 @@ async fn a_portal_killed_once_the_tests_have_passed_clears_up_before_the_run_end
     let run = process.says("run").await.expect("the portal takes it");
     assert!(process.wait().await, "it was to be killed");
     assert_ne!(on_the_builder(&world).await, [""; 0], "it was too late");
-    (orders.deploy, orders.run, orders.die_said) = (None, Some(run), None);
-    let mut process = Process::start(PORTAL, &orders);
-    process.says("events").await.expect("the run ends");
+    goes_on(&world, orders, run).await.succeeded();
     nothing_is_left(&world).await;
-    process.wait().await;
-    let portal = world.portal().await;
-    ended(&portal, RunId(run)).await.succeeded();
     assert_eq!(world.serves().await.as_deref(), Some("v1"));
     world.close().await;
 }
