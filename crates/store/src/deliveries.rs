@@ -72,7 +72,7 @@ impl Store {
         new: &NewDelivery,
         now: Ms,
     ) -> Result<(DeliveryId, bool), StoreError> {
-        let told = json::to_text(&new.told)?.replace("\\u0000", "");
+        let told = json::to_text(&new.told)?;
         let done = matches!(new.told, Told::Other { .. }).then_some(now.0);
         let mut open = self.main.begin().await?;
         let (id, fresh): (i64, bool) = on!(&mut open, |conn| {
@@ -105,7 +105,8 @@ impl Store {
     }
 
     /// Deliveries about which something is to be done now, in the order in which they came. Of each repository the
-    /// earliest one, so that one with many keeps no other waiting.
+    /// earliest one, so that one with many keeps no other waiting. A damaged one keeps nobody else's waiting either: the
+    /// operator is told, and it stays.
     pub async fn open_deliveries(&self, now: Ms) -> Result<Vec<OpenDelivery>, StoreError> {
         type Row = (i64, String, String, String, i64, Option<String>);
         let rows: Vec<Row> = rd!(&self.main, |pool| {
@@ -119,7 +120,7 @@ impl Store {
             .await?
         });
         let read = |(id, guid, repository, told, tries, project): Row| {
-            Ok(OpenDelivery {
+            Ok::<_, StoreError>(OpenDelivery {
                 id: DeliveryId(id),
                 guid,
                 repository,
@@ -130,7 +131,13 @@ impl Store {
                     .transpose()?,
             })
         };
-        rows.into_iter().map(read).collect()
+        let undamaged = rows.into_iter().filter_map(|row| {
+            let id = row.0;
+            let read = read(row);
+            read.inspect_err(|error| tracing::error!(%error, id, "a delivery waits for ever"))
+                .ok()
+        });
+        Ok(undamaged.collect())
     }
 
     /// What has come of a delivery for a project so far.

@@ -131,6 +131,7 @@ fn push(payload: PushPayload) -> Result<Push, String> {
             .next()
             .unwrap_or_default()
             .chars()
+            .filter(|letter| !letter.is_control())
             .take(TITLE)
             .collect(),
         by: by.ok_or("the payload names nobody who pushed")?,
@@ -181,7 +182,7 @@ mod tests {
         json!({
             "ref": "refs/heads/main", "before": "a".repeat(40), "after": "b".repeat(40), "forced": false,
             "commits": [{"id": "b".repeat(40), "message": "x", "added": ["a"]}],
-            "head_commit": {"id": "b".repeat(40), "message": "Weigh cuts\n\nby the kilo"},
+            "head_commit": {"id": "b".repeat(40), "message": "Weigh\0 cuts\n\nby the kilo"},
             "pusher": {"name": "none"}, "sender": {"login": "dev"}, "repository": {"full_name": "Acme/Shop"},
         })
     }

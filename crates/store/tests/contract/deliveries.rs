@@ -10,6 +10,8 @@ use crate::world::*;
 stories!(
     a_delivery_is_stored_once_and_stays_open_until_it_is_done,
     a_repository_with_many_deliveries_keeps_no_other_waiting,
+    a_title_is_kept_to_the_letter,
+    a_damaged_delivery_keeps_no_other_repository_waiting,
     a_delivery_that_starts_nothing_is_done_as_it_comes,
     of_two_portals_that_act_on_a_delivery_one_makes_the_run,
     what_came_of_a_delivery_is_told_project_by_project,
@@ -22,7 +24,7 @@ fn push(guid: &str) -> NewDelivery {
         before: None,
         after: Some(sha('a')),
         commits: Some(vec![sha('a')]),
-        title: "Fix \0 login".into(),
+        title: "Refuse \\u0000 and \0 in names".into(),
         by: login("dev"),
     };
     NewDelivery {
@@ -109,6 +111,26 @@ async fn a_repository_with_many_deliveries_keeps_no_other_waiting(world: World) 
     assert_eq!(open(&world, 10).await, [first, other]);
     store.delivery_done(first, Ms(20)).await.unwrap();
     assert_eq!(open(&world, 20).await, [second, other]);
+}
+
+async fn a_title_is_kept_to_the_letter(world: World) {
+    take_in(&world, "one", 10).await;
+    let open = world.store.open_deliveries(Ms(10)).await.unwrap();
+    assert_eq!(open[0].told, push("one").told);
+}
+
+async fn a_damaged_delivery_keeps_no_other_repository_waiting(world: World) {
+    let elsewhere = NewDelivery {
+        repository: "acme/else".into(),
+        ..push("one")
+    };
+    world.store.take_in(&elsewhere, Ms(10)).await.unwrap();
+    let second = take_in(&world, "two", 10).await;
+    world
+        .sql("UPDATE delivery_in SET told_json = '{' WHERE guid = 'one'")
+        .await
+        .unwrap();
+    assert_eq!(open(&world, 10).await, [second]);
 }
 
 async fn a_delivery_that_starts_nothing_is_done_as_it_comes(world: World) {
