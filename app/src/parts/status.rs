@@ -1,5 +1,5 @@
 //! The one place that gives a state its word, its icon and its tone.
-use domain::message::MessageState;
+use domain::message::{MessageRow, MessageState};
 use domain::push::Came;
 use domain::run::{RunState, StepState};
 use leptos::prelude::*;
@@ -55,11 +55,14 @@ pub fn of_came(came: &Came) -> Look {
     Look { word, icon, tone }
 }
 
-/// How a message's state looks. Of one that was being sent when its run ended, only a portal that died knew more.
-pub fn of_message(state: MessageState, ended: bool) -> Look {
-    let (word, icon, tone) = match state {
+/// How a message's state looks. Of one that was being sent when its run ended and is not sent again by itself, only a
+/// portal that died knew more.
+pub fn of_message(message: &MessageRow, ended: bool) -> Look {
+    let (word, icon, tone) = match message.state {
         MessageState::Pending => ("To be sent", Icon::Clock, "tone-info"),
-        MessageState::Sending if ended => ("Not known", Icon::Warning, "tone-warn"),
+        MessageState::Sending if ended && message.next.is_none() => {
+            ("Not known", Icon::Warning, "tone-warn")
+        }
         MessageState::Sending => ("Being sent", Icon::Spinner, "tone-info"),
         MessageState::Done => ("Sent", Icon::Check, "tone-ok"),
         MessageState::Failed => ("Given up", Icon::Cross, "tone-bad"),

@@ -1,4 +1,6 @@
 //! A line of a step's log.
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::Ms;
@@ -65,6 +67,26 @@ pub fn looks_like_error(text: &str) -> bool {
     MARKS.iter().any(|mark| lower.contains(mark))
 }
 
+/// A line without colours and other commands to a terminal
+/// (CSI sequences of ECMA-48, <https://ecma-international.org/publications-and-standards/standards/ecma-48/>).
+pub fn plain(line: &str) -> Cow<'_, str> {
+    let line = line.trim_end_matches('\r');
+    if !line.contains('\u{1b}') {
+        return Cow::Borrowed(line);
+    }
+    let mut text = String::with_capacity(line.len());
+    let mut chars = line.chars();
+    while let Some(next) = chars.next() {
+        if next != '\u{1b}' {
+            text.push(next);
+        } else if chars.next() == Some('[') {
+            // Parameters, then one letter that says what they are for.
+            chars.by_ref().find(|c| ('@'..='~').contains(c));
+        }
+    }
+    Cow::Owned(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +112,11 @@ mod tests {
         for line in ["", "Step 3/9 : COPY . .", "listening on 0.0.0.0:8000"] {
             assert!(!looks_like_error(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_plain_line_has_no_colours() {
+        assert_eq!(plain("\u{1b}[1;31mfailed\u{1b}[0m: 3\r"), "failed: 3");
+        assert_eq!(plain("100 %"), "100 %");
     }
 }

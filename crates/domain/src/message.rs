@@ -74,6 +74,15 @@ impl Channel {
         }
     }
 
+    /// Whether the receiver knows a message that comes twice, so that one of which nobody knows whether it arrived is
+    /// sent again.
+    pub fn knows_doubles(self) -> bool {
+        match self {
+            Channel::Slack => false,
+            Channel::Webhook => true,
+        }
+    }
+
     /// Under which key the store has this channel's message of a run.
     pub fn key(self, run: RunId) -> String {
         format!("{}:{run}", self.as_str())

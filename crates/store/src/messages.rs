@@ -22,12 +22,14 @@ pub struct DueMessage {
 }
 
 impl Store {
-    /// Messages of ended runs that are to be sent now. [`Store::outbox_take`] gives each to one caller.
+    /// Messages of ended runs that are to be sent now, those among them whose sender died on the way, if their receiver
+    /// knows one that comes twice. [`Store::outbox_take`] gives each to one caller.
     pub async fn messages_due(&self, now: Ms) -> Result<Vec<DueMessage>, StoreError> {
         let rows: Vec<(String, i64, i64)> = rd!(&self.main, |pool| {
             sqlx::query_as(
                 "SELECT o.key, o.run, o.tries FROM outbox o JOIN run r ON r.id = o.run
-                 WHERE o.state = 'pending' AND r.ended_ms IS NOT NULL
+                 WHERE o.state IN ('pending', 'sending') AND (o.state = 'pending' OR o.key LIKE 'webhook:%')
+                 AND r.ended_ms IS NOT NULL
                  AND COALESCE(o.next_ms, r.ended_ms + $1) <= $2 ORDER BY o.created_ms, o.key",
             )
             .bind(BREATH_MS)
@@ -106,11 +108,17 @@ impl Store {
         let row = |(key, state, next, ended): Row| {
             let channel = key.split(':').next().unwrap_or_default();
             let of_key = tries.iter().filter(|(other, ..)| *other == key);
+            let channel: Channel = json::word("the channel of a message", channel)?;
             let state: MessageState = json::word("the state of a message", &state)?;
+            let open = match state {
+                MessageState::Pending => true,
+                MessageState::Sending => channel.knows_doubles(),
+                MessageState::Done | MessageState::Failed => false,
+            };
             // While its run is at work, its step sends it.
-            let due = ended.filter(|_| state == MessageState::Pending);
+            let due = ended.filter(|_| open);
             Ok(MessageRow {
-                channel: json::word("the channel of a message", channel)?,
+                channel,
                 state,
                 next: due.map(|ended| Ms(next.unwrap_or(ended + BREATH_MS))),
                 tries: of_key
@@ -129,7 +137,7 @@ impl Store {
 
 impl Tx {
     /// Has a message of a run that has ended sent again, whatever became of it before. [`StoreError::Conflict`] while
-    /// its run is at work, whose step may be sending it.
+    /// its run is at work, whose step may be sending it, and while it is on its way.
     pub async fn repeat_message(&mut self, run: RunId, channel: Channel) -> Result<(), StoreError> {
         let row: Option<(String, Option<i64>)> = on!(&mut self.open, |conn| {
             sqlx::query_as(
@@ -153,15 +161,22 @@ impl Tx {
                 "the run has not ended, and may be sending it",
             ));
         }
-        on!(&mut self.open, |conn| {
+        let rows = on!(&mut self.open, |conn| {
             sqlx::query(
-                "UPDATE outbox SET state = 'pending', tries = 0, next_ms = $2 WHERE key = $1",
+                "UPDATE outbox SET state = 'pending', tries = 0, next_ms = $2 WHERE key = $1
+                 AND (state <> 'sending' OR COALESCE(next_ms, 0) <= $2)",
             )
             .bind(channel.key(run))
             .bind(self.note.at.0)
             .execute(conn)
-            .await?;
+            .await?
+            .rows_affected()
         });
-        Ok(())
+        match rows {
+            0 => Err(StoreError::Conflict(
+                "it is on its way; wait a minute for the answer",
+            )),
+            _ => Ok(()),
+        }
     }
 }

@@ -7,6 +7,9 @@ use crate::db::{on, rd};
 use crate::lease::{Claim, beat};
 use crate::{Store, StoreError, json};
 
+/// How long a message that was taken is held to be on its way: longer than anybody who sends one waits for an answer.
+const ON_ITS_WAY_MS: i64 = 60_000;
+
 impl Store {
     /// Stores a message of the claimed run under a key of its own; nothing happens if there is one.
     /// [`StoreError::LostLease`] if another portal drives the run now. It counts as a heartbeat.
@@ -35,14 +38,20 @@ impl Store {
         open.commit().await
     }
 
-    /// Takes a message to send it and gives its body: to one caller, once.
-    pub async fn outbox_take(&self, key: &str) -> Result<Option<String>, StoreError> {
+    /// Takes a message to send it and gives its body: to one caller, once. It is on its way for a minute; then one whose
+    /// receiver knows a message that comes twice can be taken again.
+    pub async fn outbox_take(&self, key: &str, now: Ms) -> Result<Option<String>, StoreError> {
         let mut open = self.main.begin().await?;
         let row: Option<(String,)> = on!(&mut open, |conn| {
-            sqlx::query_as("UPDATE outbox SET state = 'sending' WHERE key = $1 AND state = 'pending' RETURNING body")
-                .bind(key)
-                .fetch_optional(conn)
-                .await?
+            sqlx::query_as(
+                "UPDATE outbox SET state = 'sending', next_ms = $2 WHERE key = $1 AND (state = 'pending'
+                 OR (state = 'sending' AND key LIKE 'webhook:%' AND COALESCE(next_ms, 0) <= $3)) RETURNING body",
+            )
+            .bind(key)
+            .bind(now.0 + ON_ITS_WAY_MS)
+            .bind(now.0)
+            .fetch_optional(conn)
+            .await?
         });
         open.commit().await?;
         Ok(row.map(|(body,)| body))

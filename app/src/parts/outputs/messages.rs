@@ -143,10 +143,14 @@ fn words(message: &MessageRow, ended: bool, now: Option<Ms>) -> Option<String> {
         }
         (MessageState::Pending, Some(_)) => "It will be sent in a moment.".to_owned(),
         (MessageState::Pending, None) => "The run's last step sends it.".to_owned(),
-        (MessageState::Sending, _) if ended => {
+        (MessageState::Sending, Some(next)) => format!(
+            "It is being sent; without an answer it is sent again at {}.",
+            next.absolute()
+        ),
+        (MessageState::Sending, None) if ended => {
             "It is being sent, or Fairlead was stopped while it did: then it is not known whether it arrived.".to_owned()
         }
-        (MessageState::Sending, _) => "The run's last step is sending it.".to_owned(),
+        (MessageState::Sending, None) => "The run's last step is sending it.".to_owned(),
         (MessageState::Failed, _) => "It did not arrive, and is not tried again by itself.".to_owned(),
     })
 }
@@ -160,12 +164,8 @@ fn Message(
     refused: bool,
     again: ServerAction<SendAgain>,
 ) -> impl IntoView {
-    let MessageRow {
-        channel,
-        state,
-        tries,
-        ..
-    } = message;
+    let badge = status::of_message(&message, ended).badge();
+    let MessageRow { channel, tries, .. } = message;
     let name = match channel {
         Channel::Slack => "Slack",
         Channel::Webhook => "Webhook",
@@ -184,7 +184,7 @@ fn Message(
         <div class="message">
             <div class="output-head">
                 <h3>{name}</h3>
-                {status::of_message(state, ended).badge()}
+                {badge}
                 <ActionForm action=again>
                     <input type="hidden" name="id" value=run.to_string()/>
                     <input type="hidden" name="channel" value=channel.as_str()/>

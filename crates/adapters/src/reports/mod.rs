@@ -2,8 +2,7 @@
 //!
 //! Nothing here decides whether tests passed: their commands' exit status does. What is not understood is left out, so
 //! that a report says less rather than something wrong.
-use std::borrow::Cow;
-
+use domain::log::plain;
 use domain::report::{FailedTest, TestReport};
 
 mod javascript;
@@ -57,25 +56,6 @@ impl Output {
         .flatten()
         .reduce(TestReport::and)
     }
-}
-
-/// A line without colours and other commands to a terminal.
-fn plain(line: &str) -> Cow<'_, str> {
-    let line = line.trim_end_matches('\r');
-    if !line.contains('\u{1b}') {
-        return Cow::Borrowed(line);
-    }
-    let mut text = String::with_capacity(line.len());
-    let mut chars = line.chars();
-    while let Some(next) = chars.next() {
-        if next != '\u{1b}' {
-            text.push(next);
-        } else if chars.next() == Some('[') {
-            // Parameters, then one letter that says what they are for.
-            chars.by_ref().find(|c| ('@'..='~').contains(c));
-        }
-    }
-    Cow::Owned(text)
 }
 
 /// Adds a failed test, unless it is there already or there are enough. Counting is up to the caller.

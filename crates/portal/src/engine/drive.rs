@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::run::{Failure, Next, Run, RunEvent, RunState, StepState};
+use domain::step::StepKind;
 use domain::{Ms, RunId, StepId};
 use store::{Claim, StoreError, StoredRun};
 use tokio::sync::watch;
@@ -16,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Ended, told, within_limit};
 use super::log::Log;
-use super::scene::Scene;
+use super::scene::{Scene, manifest_of};
 use super::steps::{self, Halt, StepError, Work};
 use super::{HEARTBEAT, LEASE};
 use crate::{Portal, now};
 
 /// How long a run that could not be driven is left alone before somebody tries again.
 const REST: Duration = Duration::from_secs(5);
+/// How long a portal that stops waits for the answer to a message that it is sending.
+const ANSWER: Duration = Duration::from_secs(3);
 /// How long a portal that stops waits for the last lines of each log.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
@@ -152,6 +155,12 @@ impl Drive {
 
     /// Ends what is still at work, stores its last lines and gives the lease back. A claim that is lost stays lost.
     async fn close(&mut self) {
+        // Of a message that is cut off nobody would know whether it arrived.
+        let step = |id: &StepId| &self.run.plan.steps[id.index()].step;
+        if self.steps.keys().any(|id| *step(id) == StepKind::Notify) {
+            let answered = async { while self.at_work.join_next().await.is_some() {} };
+            let _ = tokio::time::timeout(ANSWER, answered).await;
+        }
         self.at_work.abort_all();
         self.clearing.abort_all();
         while self.at_work.join_next().await.is_some() {}
@@ -270,11 +279,26 @@ impl Drive {
         Ok(scene)
     }
 
+    /// Leaves word of the run where its last step cannot even begin, to be sent after it.
+    async fn leave_word(&self) {
+        let Ok(manifest) = manifest_of(&self.portal, &self.stored.plan).await else {
+            return; // nobody knows whom to tell
+        };
+        let by = self.stored.row.by.to_string();
+        let put = steps::put_messages(&self.portal, &self.claim, &manifest, &by, &self.run).await;
+        if let Err(error) = put {
+            tracing::error!(%error, run = %self.claim.run, "nobody is told how the run ended");
+        }
+    }
+
     async fn start(&mut self, id: StepId, resuming: bool) {
         let planned = self.run.plan.steps[id.index()].clone();
         let cancelled = self.run.state == RunState::Cancelling && !planned.always;
         let (halt, halted) = watch::channel(if cancelled { Halt::Cancel } else { Halt::No });
         let scene = self.scene().await;
+        if scene.is_err() && planned.step == StepKind::Notify {
+            self.leave_word().await;
+        }
         let log = self.log(id, scene.as_ref().ok());
         let at_work = AtWork {
             halt: halt.clone(),

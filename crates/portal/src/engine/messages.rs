@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use adapters::slack::{SlackError, Webhook};
-use adapters::webhook::WebhookError;
+use adapters::webhook::{Message, Receiver, WebhookError};
 use domain::Ms;
 use domain::message::{Channel, MessageTry};
 use store::{DueMessage, StoreError};
@@ -11,9 +11,11 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::scene::Scene;
-use super::steps::{StepError, webhook};
+use super::steps::StepError;
 use crate::{Portal, now};
 
+/// What other programs are told.
+const EVENT: &str = "run-ended";
 /// The longest pause between two looks at the store.
 const PASS: Duration = Duration::from_secs(5);
 /// How many messages are sent at a time.
@@ -29,8 +31,12 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub(super) struct NotTaken {
     /// For people.
     pub(super) why: String,
+    /// What they can do; may be empty.
+    pub(super) advice: String,
     /// Whether it may be taken later.
     pub(super) transient: bool,
+    /// Whether it may have arrived, at one who would not know it for the same if it came again.
+    pub(super) unknown: bool,
     /// When the other side wants to be asked again.
     pub(super) after: Option<Duration>,
 }
@@ -42,9 +48,10 @@ impl From<SlackError> for NotTaken {
             _ => None,
         };
         Self {
-            why: error.to_string(),
             transient: error.is_transient(),
+            unknown: matches!(error, SlackError::Unanswered { .. }),
             after,
+            ..Self::for_good(error.to_string())
         }
     }
 }
@@ -52,9 +59,9 @@ impl From<SlackError> for NotTaken {
 impl From<WebhookError> for NotTaken {
     fn from(error: WebhookError) -> Self {
         Self {
-            why: error.to_string(),
             transient: error.is_transient(),
             after: error.retry_after(),
+            ..Self::for_good(error.to_string())
         }
     }
 }
@@ -63,9 +70,9 @@ impl From<StepError> for NotTaken {
     fn from(error: StepError) -> Self {
         match error {
             StepError::Failed { failure, transient } => Self {
-                why: failure.what,
+                advice: failure.advice,
                 transient,
-                after: None,
+                ..Self::for_good(failure.what)
             },
             StepError::Halted { .. } => Self::for_good("it was stopped".into()),
             StepError::Lost => Self::for_good("another portal drives the run now".into()),
@@ -77,7 +84,9 @@ impl NotTaken {
     fn for_good(why: String) -> Self {
         Self {
             why,
+            advice: String::new(),
             transient: false,
+            unknown: false,
             after: None,
         }
     }
@@ -127,11 +136,11 @@ async fn deliver(portal: Portal, due: DueMessage) {
 
 async fn try_once(portal: &Portal, due: &DueMessage) -> Result<(), StoreError> {
     let store = &portal.parts().store;
-    let Some(body) = store.outbox_take(&due.key).await? else {
+    let Some(body) = store.outbox_take(&due.key, now()).await? else {
         return Ok(()); // somebody else was quicker
     };
     let started = Instant::now();
-    let sent = send(portal, due, &body).await;
+    let sent = send_later(portal, due, &body).await;
     match &sent {
         Ok(()) => store.outbox_done(&due.key).await?,
         Err(error) => {
@@ -177,8 +186,8 @@ pub(super) fn later(pause: Duration) -> Ms {
     Ms(now().0.saturating_add(pause))
 }
 
-/// Sends a message to where the manifest that its run was planned from says.
-async fn send(portal: &Portal, due: &DueMessage, body: &str) -> Result<(), NotTaken> {
+/// Sends a message of a run that has ended.
+async fn send_later(portal: &Portal, due: &DueMessage, body: &str) -> Result<(), NotTaken> {
     let stored = portal.parts().store.load_run(due.run).await;
     let stored = stored.map_err(|error| NotTaken {
         transient: error.is_transient(),
@@ -191,23 +200,36 @@ async fn send(portal: &Portal, due: &DueMessage, body: &str) -> Result<(), NotTa
             transient: true,
             ..NotTaken::for_good(failure.what)
         })?;
+    let channel = due.key.split(':').next().unwrap_or_default();
+    let channel = channel.parse().map_err(NotTaken::for_good)?;
+    send(&scene, channel, body).await
+}
+
+/// Sends a message to where the manifest that its run was planned from says.
+pub(super) async fn send(scene: &Scene, channel: Channel, body: &str) -> Result<(), NotTaken> {
     let nobody =
         || NotTaken::for_good("the manifest of this run names nobody to tell there".into());
     let target = scene.manifest.notify_of(&scene.plan.environment);
     let target = target.ok_or_else(nobody)?;
-    let channel = due.key.split(':').next().unwrap_or_default();
-    match channel.parse().map_err(NotTaken::for_good)? {
+    let client = scene.portal.parts().http.clone();
+    match channel {
         Channel::Slack => {
             let url = scene.value(target.slack.as_ref().ok_or_else(nobody)?)?;
             let message: serde_json::Value = serde_json::from_str(body).map_err(|error| {
                 NotTaken::for_good(format!("the stored message is damaged: {error}"))
             })?;
-            let hook = Webhook::new(portal.parts().http.clone(), url)?;
-            Ok(hook.post(&message).await?)
+            Ok(Webhook::new(client, url)?.post(&message).await?)
         }
         Channel::Webhook => {
             let hook = target.webhook.as_ref().ok_or_else(nobody)?;
-            webhook::send(&scene, hook, body).await
+            let (url, secret) = (scene.value(&hook.url)?, scene.value(&hook.secret)?);
+            let message = Message {
+                event: EVENT,
+                // The same each time, so that a receiver can tell.
+                delivery: &format!("{}-webhook", scene.key),
+                body,
+            };
+            Ok(Receiver::new(client, url, secret)?.post(&message).await?)
         }
     }
 }

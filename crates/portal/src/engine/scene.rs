@@ -25,6 +25,30 @@ pub(super) fn key_of(stored: &StoredRun) -> String {
     format!("{}-{:x}", stored.row.id, stored.row.requested.0)
 }
 
+fn fault(what: String) -> Failure {
+    Failure {
+        what,
+        advice: String::new(),
+        undone: None,
+    }
+}
+
+/// The manifest that a run was planned from.
+pub(super) async fn manifest_of(portal: &Portal, plan: &Plan) -> Result<Manifest, Failure> {
+    let store = &portal.parts().store;
+    let source = store.manifest(&plan.project, &plan.manifest).await;
+    let source = source.map_err(|error| fault(error.to_string()))?;
+    Manifest::parse(&source).map_err(|problems| {
+        let first = problems
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        fault(format!(
+            "the manifest that this run was planned from cannot be read by this version: {first}"
+        ))
+    })
+}
+
 /// What the steps of one run share.
 pub(super) struct Scene {
     pub(super) portal: Portal,
@@ -44,22 +68,9 @@ pub(super) struct Scene {
 impl Scene {
     /// Reads the manifest that the run was planned from and fetches the secrets that it needs.
     pub(super) async fn open(portal: &Portal, stored: &StoredRun) -> Result<Self, Failure> {
-        let fault = |what: String| Failure {
-            what,
-            advice: String::new(),
-            undone: None,
-        };
         let plan = stored.plan.clone();
         let parts = portal.parts();
-        let source = parts
-            .store
-            .manifest(&plan.project, &plan.manifest)
-            .await
-            .map_err(|e| fault(e.to_string()))?;
-        let manifest = Manifest::parse(&source).map_err(|problems| {
-            let first = problems.first().map(ToString::to_string).unwrap_or_default();
-            fault(format!("the manifest that this run was planned from cannot be read by this version: {first}"))
-        })?;
+        let manifest = manifest_of(portal, &plan).await?;
         let place = manifest
             .environments
             .get(&plan.environment)

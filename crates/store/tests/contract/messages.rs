@@ -11,6 +11,8 @@ stories!(
     a_message_that_its_run_left_behind_is_due_a_moment_after,
     a_message_that_fails_comes_back_later_until_it_is_given_up,
     a_message_is_sent_again_when_somebody_asks_but_not_while_its_run_is_at_work,
+    a_message_on_its_way_is_not_sent_beside_itself,
+    one_whose_sender_died_is_due_again_where_doubles_are_known,
     each_try_is_noted,
 );
 
@@ -64,7 +66,12 @@ async fn a_message_that_its_run_left_behind_is_due_a_moment_after(world: World) 
         due(&world, end + 30_000).await,
         [DueMessage { key, run, tries }]
     );
-    world.store.outbox_take(KEY).await.unwrap().unwrap();
+    world
+        .store
+        .outbox_take(KEY, Ms(end))
+        .await
+        .unwrap()
+        .unwrap();
     world.store.outbox_done(KEY).await.unwrap();
     assert_eq!(due(&world, 10_000_000).await, []);
 }
@@ -79,7 +86,7 @@ async fn a_message_that_fails_comes_back_later_until_it_is_given_up(world: World
         store.message_failed(KEY, None).await,
         Err(StoreError::NotFound(_))
     ));
-    store.outbox_take(KEY).await.unwrap().unwrap();
+    store.outbox_take(KEY, Ms(end)).await.unwrap().unwrap();
     store
         .message_failed(KEY, Some(Ms(end + 90_000)))
         .await
@@ -87,7 +94,7 @@ async fn a_message_that_fails_comes_back_later_until_it_is_given_up(world: World
     assert_eq!(next().await, Some(Ms(end + 90_000)));
     assert_eq!(due(&world, end + 89_999).await, []);
     assert_eq!(due(&world, end + 90_000).await[0].tries, 1);
-    store.outbox_take(KEY).await.unwrap().unwrap();
+    store.outbox_take(KEY, Ms(end)).await.unwrap().unwrap();
     store.message_failed(KEY, None).await.unwrap();
     assert_eq!(next().await, None);
     assert_eq!(due(&world, 10_000_000).await, []);
@@ -95,7 +102,7 @@ async fn a_message_that_fails_comes_back_later_until_it_is_given_up(world: World
         store.outbox_state(KEY).await.unwrap(),
         Some(MessageState::Failed)
     );
-    assert_eq!(store.outbox_take(KEY).await.unwrap(), None);
+    assert_eq!(store.outbox_take(KEY, Ms(end)).await.unwrap(), None);
 }
 
 async fn a_message_is_sent_again_when_somebody_asks_but_not_while_its_run_is_at_work(world: World) {
@@ -105,19 +112,58 @@ async fn a_message_is_sent_again_when_somebody_asks_but_not_while_its_run_is_at_
         Err(StoreError::Conflict(_))
     ));
     let store = &world.store;
-    store.outbox_take(KEY).await.unwrap().unwrap();
+    store.outbox_take(KEY, Ms(600)).await.unwrap().unwrap();
     store.outbox_done(KEY).await.unwrap();
     let end = ended(&world, &claim).await;
     repeat(&world, run, end + 1).await.unwrap();
     assert_eq!(due(&world, end + 1).await.len(), 1, "at once");
     assert_eq!(
-        store.outbox_take(KEY).await.unwrap().as_deref(),
+        store.outbox_take(KEY, Ms(end)).await.unwrap().as_deref(),
         Some("hello")
     );
     assert!(matches!(
         repeat(&world, RunId(99), end).await,
         Err(StoreError::NotFound(_))
     ));
+}
+
+async fn a_message_on_its_way_is_not_sent_beside_itself(world: World) {
+    let (run, claim) = with_message(&world).await;
+    let end = ended(&world, &claim).await;
+    let taken = world.store.outbox_take(KEY, Ms(end)).await.unwrap();
+    assert_eq!(taken.as_deref(), Some("hello"));
+    assert!(matches!(
+        repeat(&world, run, end + 59_999).await,
+        Err(StoreError::Conflict(_))
+    ));
+    repeat(&world, run, end + 60_000).await.unwrap();
+    assert_eq!(due(&world, end + 60_000).await.len(), 1);
+}
+
+async fn one_whose_sender_died_is_due_again_where_doubles_are_known(world: World) {
+    let (run, claim) = with_message(&world).await;
+    let store = &world.store;
+    let key = Channel::Webhook.key(run);
+    store
+        .outbox_put(&claim, &key, "hello", Ms(300))
+        .await
+        .unwrap();
+    let end = ended(&world, &claim).await;
+    for key in [KEY, &key] {
+        store.outbox_take(key, Ms(end)).await.unwrap().unwrap();
+    }
+    assert_eq!(due(&world, end + 59_999).await, []);
+    assert_eq!(store.outbox_take(&key, Ms(end)).await.unwrap(), None);
+    let later = Ms(end + 60_000);
+    let found = due(&world, later.0).await;
+    assert_eq!(found.iter().map(|due| &due.key).collect::<Vec<_>>(), [&key]);
+    assert_eq!(store.outbox_take(KEY, later).await.unwrap(), None);
+    let next: Vec<_> = store.messages(run).await.unwrap();
+    let next: Vec<_> = next.iter().map(|row| row.next).collect();
+    assert_eq!(next, [None, Some(later)]);
+    let body = store.outbox_take(&key, later).await.unwrap();
+    assert_eq!(body.as_deref(), Some("hello"));
+    assert_eq!(due(&world, later.0).await, []);
 }
 
 async fn each_try_is_noted(world: World) {

@@ -35,7 +35,7 @@ async fn a_database_of_a_newer_version_is_refused_by_both_versions(world: World)
             refused,
             StoreError::Newer {
                 found: 9999,
-                known: 3,
+                known: 4,
                 ..
             }
         ),
@@ -187,7 +187,7 @@ async fn a_command_does_not_bring_a_running_portals_database_up_to_date() {
             refused,
             StoreError::Older {
                 found: 0,
-                known: 3,
+                known: 4,
                 ..
             }
         ),

@@ -88,9 +88,9 @@ async fn a_message_is_taken_by_one_caller_once(world: World) {
         Some(MessageState::Pending)
     );
     let taken = tokio::join!(
-        store.outbox_take("k"),
-        store.outbox_take("k"),
-        store.outbox_take("k")
+        store.outbox_take("k", Ms(400)),
+        store.outbox_take("k", Ms(400)),
+        store.outbox_take("k", Ms(400))
     );
     let taken: Vec<_> = [taken.0, taken.1, taken.2]
         .into_iter()
@@ -106,7 +106,7 @@ async fn a_message_is_taken_by_one_caller_once(world: World) {
         store.outbox_state("k").await.unwrap(),
         Some(MessageState::Done)
     );
-    assert_eq!(store.outbox_take("k").await.unwrap(), None);
+    assert_eq!(store.outbox_take("k", Ms(400)).await.unwrap(), None);
     assert!(matches!(
         store.outbox_return("k").await,
         Err(StoreError::NotFound(_))
@@ -121,10 +121,10 @@ async fn a_message_that_certainly_did_not_arrive_can_be_taken_again(world: World
         .outbox_put(&claim, "k", "hello", Ms(300))
         .await
         .unwrap();
-    store.outbox_take("k").await.unwrap();
+    store.outbox_take("k", Ms(400)).await.unwrap();
     store.outbox_return("k").await.unwrap();
     assert_eq!(
-        store.outbox_take("k").await.unwrap().as_deref(),
+        store.outbox_take("k", Ms(400)).await.unwrap().as_deref(),
         Some("hello")
     );
 }

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 use adapters::github::webhook::is_signed;
 use domain::RunId;
 use domain::message::{Channel, MessageRow, MessageState};
+use faults::process::{Orders, Process};
 use faults::receiver::{Answer, Receiver};
-use faults::world::{HOOK_SECRET, kind, lead, origin};
+use faults::world::{HOOK_SECRET, ended, kind, lead, origin};
 use faults::{App, Spec, World};
-use portal::Portal;
+use portal::{Error, Portal};
+
+const PORTAL: &str = "crash::the_portal_that_the_other_tests_kill";
 
 async fn message(portal: &Portal, run: RunId, channel: Channel) -> MessageRow {
     let messages = portal.messages(&lead(), run).await.unwrap();
@@ -96,6 +99,82 @@ async fn a_slack_that_does_not_answer_is_told_again_only_when_a_lead_asks() {
     arrived(&portal, id, Channel::Slack, 2).await;
     assert_eq!(world.told_of(id.0).await, 1, "{}", run.story());
     engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_whose_secret_cannot_be_had_is_kept_until_it_can() {
+    let world = World::new(Spec::new("slack-secret", 18290)).await;
+    let portal = world.portal().await;
+    let again = async |run, tries| {
+        world.write_secrets(&[]);
+        portal
+            .send_again(&lead(), origin(), run, Channel::Slack)
+            .await
+            .unwrap();
+        arrived(&portal, run, Channel::Slack, tries).await;
+        assert_eq!(world.told_of(run.0).await, 1);
+    };
+    let run = world.start(&portal, &App::fine("v1")).await;
+    world.write_secrets(&[("SLACK_WEBHOOK_URL", "")]);
+    let engine = portal.start_engine();
+    ended(&portal, run).await.succeeded();
+    let row = message(&portal, run, Channel::Slack).await;
+    let answer = &row.tries[0].answer;
+    assert!(answer.contains("`SLACK_WEBHOOK_URL`"), "{row:#?}");
+    again(run, 2).await;
+    engine.stop().await;
+
+    // No step can begin, not even the one that tells it.
+    let run = world.start(&portal, &App::fine("v2")).await;
+    std::fs::remove_file(world.folder().join("secrets.env")).unwrap();
+    let engine = portal.start_engine();
+    ended(&portal, run).await.failed(kind::checkout, &[]);
+    again(run, 1).await;
+    engine.stop().await;
+    world.close().await;
+}
+
+/// A program knows a message that comes twice by its name; Slack does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_killed_while_it_tells_tells_a_program_again_and_slack_when_a_lead_asks() {
+    let receiver = Receiver::start(&[Answer::Hang]).await;
+    let spec = Spec {
+        receiver: Some(receiver.address),
+        ..Spec::new("told-killed", 18291)
+    };
+    let world = World::new(spec).await;
+    world.slack_fails("next=hang").await;
+    world.repository.commit(&App::fine("v1"));
+    let mut orders = Orders {
+        folder: world.folder().to_path_buf(),
+        deploy: Some(world.request()),
+        die_said: Some("telling the webhook".into()),
+        lives_on: 1_000,
+        ..Orders::default()
+    };
+    let mut process = Process::start(PORTAL, &orders);
+    orders.run = process.says("run").await;
+    assert!(process.wait().await, "it was to be killed");
+    assert_eq!(receiver.received().len(), 1);
+    (orders.deploy, orders.die_said) = (None, None);
+    assert!(!Process::start(PORTAL, &orders).wait().await);
+
+    let portal = world.portal().await;
+    let run = RunId(orders.run.unwrap());
+    ended(&portal, run).await.succeeded();
+    arrived(&portal, run, Channel::Webhook, 1).await;
+    let [first, second] = &receiver.received()[..] else {
+        panic!("it is told twice");
+    };
+    let delivery = "x-fairlead-delivery";
+    assert_eq!(first.header(delivery), second.header(delivery));
+    let row = message(&portal, run, Channel::Slack).await;
+    assert_eq!((row.state, row.next), (MessageState::Sending, None));
+    let asked = portal
+        .send_again(&lead(), origin(), run, Channel::Slack)
+        .await;
+    assert!(matches!(asked, Err(Error::Conflict(_))), "{asked:?}");
     world.close().await;
 }
 

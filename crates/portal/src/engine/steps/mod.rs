@@ -30,7 +30,7 @@ use indexmap::IndexMap;
 use store::{Claim, StoreError};
 use tokio::sync::watch;
 
-pub(super) use notify::webhook;
+pub(super) use notify::put as put_messages;
 
 use super::log::{Log, LogError};
 use super::scene::Scene;

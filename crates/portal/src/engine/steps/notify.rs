@@ -1,20 +1,19 @@
 //! Tells Slack and other programs how the run ended. Each message goes through the outbox, so that a crash between
 //! sending and noting that it was sent does not send it twice; one that cannot be told does not keep the others from
 //! being told. What this step cannot get rid of is tried on after the run (`engine/messages.rs`).
-pub(in crate::engine) mod webhook;
-
 use std::time::{Duration, Instant};
 
-use adapters::slack::{SlackError, Webhook};
-use domain::manifest::Value;
+use domain::log::{LogLine, plain};
+use domain::manifest::Manifest;
 use domain::message::{Channel, MessageState};
+use domain::run::{Failure, Run};
 use domain::step::Outcome;
-use domain::text::{Notice, slack};
-use store::StoreError;
+use domain::text::{Notice, slack, webhook};
+use store::{Claim, StoreError};
 
 use super::{StepError, Work};
 use crate::engine::messages::{self, NotTaken};
-use crate::now;
+use crate::{Portal, now};
 
 /// How many of the failing step's last lines go into the message.
 const TAIL: i64 = 20;
@@ -24,47 +23,75 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How it went with one of those who are told.
 type Told = Result<Outcome, StepError>;
 
-pub(super) async fn notify(work: &Work) -> Result<Outcome, StepError> {
+pub(super) async fn notify(work: &Work) -> Told {
     let scene = &work.scene;
-    let store = &scene.portal.parts().store;
-    let Some(target) = scene.manifest.notify_of(&scene.plan.environment) else {
+    let (manifest, by) = (&scene.manifest, scene.by.as_str());
+    let channels = put(&scene.portal, &work.claim, manifest, by, &work.run).await?;
+    if channels.is_empty() {
         return Ok(Outcome::Nothing {
             why: "the manifest names nobody to tell".into(),
         });
+    }
+    let told = async |channel| match channels.contains(&channel) {
+        true => Some(tell(work, channel).await),
+        false => None,
     };
-    let tail = match work.run.failure() {
+    let (in_slack, elsewhere) = tokio::join!(told(Channel::Slack), told(Channel::Webhook));
+    together([in_slack, elsewhere].into_iter().flatten())
+}
+
+/// Puts what is to be told into the outbox, and says to whom. No secret is needed for that, so a message is there to be
+/// sent also where none can be had now.
+pub(in crate::engine) async fn put(
+    portal: &Portal,
+    claim: &Claim,
+    manifest: &Manifest,
+    by: &str,
+    run: &Run,
+) -> Result<Vec<Channel>, StoreError> {
+    let Some(target) = manifest.notify_of(&run.plan.environment) else {
+        return Ok(Vec::new());
+    };
+    let store = &portal.parts().store;
+    let tail = match run.failure() {
         None => Vec::new(),
         Some((step, _)) => {
-            let total = store.line_count(scene.run, step).await?;
+            let total = store.line_count(claim.run, step).await?;
             let lines = store
-                .lines_after(scene.run, step, total - TAIL, TAIL)
+                .lines_after(claim.run, step, total - TAIL, TAIL)
                 .await?;
-            lines.into_iter().map(|line| line.text).collect()
+            let plain = |line: LogLine| plain(&line.text).into_owned();
+            lines.into_iter().map(plain).collect()
         }
     };
-    let public = scene
-        .portal
-        .parts()
-        .config
-        .public_url
-        .as_str()
-        .trim_end_matches('/');
+    let public = portal.parts().config.public_url.as_str();
     let notice = Notice {
-        id: scene.run,
-        run: &work.run,
-        title: &scene.manifest.title,
-        by: &scene.by,
-        url: &format!("{public}/runs/{}", scene.run),
-        commit_url: &scene
-            .portal
-            .commit_url(&scene.manifest, &scene.plan.commit.sha),
+        id: claim.run,
+        run,
+        title: &manifest.title,
+        by,
+        url: &format!("{}/runs/{}", public.trim_end_matches('/'), claim.run),
+        commit_url: &portal.commit_url(manifest, &run.plan.commit.sha),
         tail: &tail,
         now: now(),
     };
-    let in_slack = async { Some(tell_slack(work, target.slack.as_ref()?, &notice).await) };
-    let elsewhere = async { Some(webhook::tell(work, target.webhook.as_ref()?, &notice).await) };
-    let (in_slack, elsewhere) = tokio::join!(in_slack, elsewhere);
-    together([in_slack, elsewhere].into_iter().flatten())
+    let in_slack = target
+        .slack
+        .as_ref()
+        .map(|_| (Channel::Slack, slack(&notice)));
+    let elsewhere = target
+        .webhook
+        .as_ref()
+        .map(|_| (Channel::Webhook, webhook(&notice)));
+    let mut channels = Vec::new();
+    for (channel, body) in in_slack.into_iter().chain(elsewhere) {
+        let key = channel.key(claim.run);
+        store
+            .outbox_put(claim, &key, &body.to_string(), now())
+            .await?;
+        channels.push(channel);
+    }
+    Ok(channels)
 }
 
 /// What the step says of all who were to be told.
@@ -99,8 +126,10 @@ fn together(told: impl IntoIterator<Item = Told>) -> Told {
 async fn not_taken(work: &Work, key: &str, error: NotTaken) -> Result<StepError, StoreError> {
     let NotTaken {
         why,
+        advice,
         mut transient,
         after,
+        ..
     } = error;
     match after {
         Some(after) if after <= PATIENCE => tokio::time::sleep(after).await,
@@ -111,7 +140,13 @@ async fn not_taken(work: &Work, key: &str, error: NotTaken) -> Result<StepError,
         }
         None => {}
     }
-    Ok(StepError::from_outside(why, transient))
+    let undone = None;
+    let failure = Failure {
+        what: why,
+        advice,
+        undone,
+    };
+    Ok(StepError::Failed { failure, transient })
 }
 
 /// What the step says of a message that it may not take, because somebody took it before.
@@ -139,35 +174,38 @@ fn why_not(state: Option<MessageState>, whom: &str) -> Option<String> {
     })
 }
 
-async fn tell_slack(work: &Work, url: &Value, notice: &Notice<'_>) -> Told {
+async fn tell(work: &Work, channel: Channel) -> Told {
     let scene = &work.scene;
     let store = &scene.portal.parts().store;
-    let message = slack(notice);
-    let webhook = Webhook::new(scene.portal.parts().http.clone(), scene.value(url)?)
-        .map_err(|error| StepError::fatal(error.to_string()))?;
-    let key = Channel::Slack.key(scene.run);
-    store
-        .outbox_put(&work.claim, &key, &message.to_string(), now())
-        .await?;
-    if store.outbox_take(&key).await?.is_none() {
-        return not_ours(work, &key, "Slack").await;
+    let key = channel.key(scene.run);
+    let state = store.outbox_state(&key).await?;
+    // Only an earlier life of the portal can have left it so, in the middle of sending it.
+    if channel.knows_doubles() && state == Some(MessageState::Sending) {
+        store.outbox_return(&key).await?;
     }
-    work.log.say("telling Slack how it went");
+    let whom = match channel {
+        Channel::Slack => "Slack",
+        Channel::Webhook => "the webhook",
+    };
+    let Some(body) = store.outbox_take(&key, now()).await? else {
+        return not_ours(work, &key, whom).await;
+    };
+    work.log.say(format!("telling {whom} how it went"));
     let started = Instant::now();
-    let sent = webhook.post(&message).await;
-    let unknown = matches!(&sent, Err(SlackError::Unanswered { .. }));
+    let sent = messages::send(scene, channel, &body).await;
     match &sent {
         Ok(()) => store.outbox_done(&key).await?,
         // It may have arrived, and is sent again only when somebody asks for that.
-        Err(_) if unknown => store.message_failed(&key, None).await?,
-        // Slack said no, or was not there: nothing was told, so the next try may.
+        Err(NotTaken { unknown: true, .. }) => store.message_failed(&key, None).await?,
+        // The other side said no, or was not there: nothing was told, so the next try may.
         Err(_) => store.outbox_return(&key).await?,
     }
-    let sent = sent.map_err(NotTaken::from);
     messages::note(&scene.portal, &key, started, &sent).await?;
     match sent {
         Ok(()) => Ok(Outcome::Done),
-        Err(NotTaken { why, .. }) if unknown => {
+        Err(NotTaken {
+            why, unknown: true, ..
+        }) => {
             work.log.say(why.as_str());
             Ok(Outcome::Nothing { why })
         }
