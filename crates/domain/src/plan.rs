@@ -434,7 +434,10 @@ impl Graph<'_> {
             _ => vec![source],
         };
         let end = self.add(step, needs, test.timeout, Retry::NONE);
-        self.steps[end.index()].optional = self.facts.tests_overridden;
+        let planned = &mut self.steps[end.index()];
+        planned.optional = self.facts.tests_overridden;
+        // Tests that passed before are not run again, and what they usually take is not spent.
+        planned.usual_ms = planned.usual_ms.filter(|_| facts.passed.is_none());
         Some(end)
     }
 

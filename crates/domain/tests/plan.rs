@@ -327,12 +327,16 @@ fn tests_that_passed_on_the_same_source_are_named_and_not_run_again() {
     let mut facts = facts(&manifest);
     let backend = facts.tests.get_mut(&component("backend")).unwrap();
     backend.passed = Some(domain::RunId(7));
+    let usual = ["test:backend", "test:frontend"].map(|key| (key.to_owned(), 60_000));
+    facts.usual = usual.into();
     let plan = plan::deploy(&manifest, &env("dev"), &facts).unwrap();
     assert_eq!(
         plan.steps[8].step.sentence(),
         "the tests of backend passed on the same source in run #7"
     );
     assert_eq!(plan.steps[9].step.sentence(), "run the tests of frontend");
+    let usual = [8, 9].map(|step| plan.steps[step].usual_ms);
+    assert_eq!(usual, [None, Some(60_000)], "what is not run takes no time");
 }
 
 #[test]

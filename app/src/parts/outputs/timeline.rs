@@ -107,7 +107,7 @@ fn row(
     });
     let words = planned
         .usual_ms
-        .map_or_else(|| "no history".to_owned(), duration);
+        .map_or_else(|| "not known".to_owned(), duration);
     view! {
         <tr>
             <td data-label="Step">{look.icon_only()} " " {planned.step.title()}</td>
