@@ -9,7 +9,7 @@ mod common;
 
 use common::{NOW, digest, plain_plan};
 use domain::plan::Plan;
-use domain::run::{Failure, Next, Run, RunEvent, RunState, StepState, StoredEvent};
+use domain::run::{Failure, Next, Run, RunEvent, RunState, StepState, StoredEvent, taken_over};
 use domain::step::{Outcome, StepKind};
 use domain::{Ms, RunId, StepId};
 use proptest::prelude::*;
@@ -434,6 +434,8 @@ fn a_repeated_run_goes_on_where_the_first_one_failed() {
             .refused(&again)
             .ends_with("the step was reused before")
     );
+    assert_eq!(taken_over(&driven.events, StepId(6)), Some(RunId(1)));
+    assert_eq!(taken_over(&driven.events, StepId(7)), None);
     driven.take(RunEvent::Started);
     assert_eq!(driven.next(), [Next::Start(StepId(7), 1)]);
     assert!(

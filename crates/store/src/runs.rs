@@ -1,7 +1,7 @@
 //! Runs: made, superseded and cancelled through door 1, read by everybody.
 use domain::audit::Origin;
 use domain::plan::{Plan, RunKind};
-use domain::run::{Run, RunEvent, StoredEvent};
+use domain::run::{Run, RunEvent, StoredEvent, taken_over};
 use domain::step::Outcome;
 use domain::view::{RunFilter, RunRow};
 use domain::{EnvName, Ms, ProjectName, RunId, StepId};
@@ -53,6 +53,11 @@ impl StoredRun {
     pub fn run(&self) -> Result<Run, StoreError> {
         Run::replay(self.plan.clone(), &self.events)
             .map_err(|error| StoreError::corrupt("the events of a run", error))
+    }
+
+    /// The run that really did a step: this one, or the one that it was taken over from.
+    pub fn who_did(&self, step: StepId) -> RunId {
+        taken_over(&self.events, step).unwrap_or(self.row.id)
     }
 }
 

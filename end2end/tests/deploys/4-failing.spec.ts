@@ -62,6 +62,15 @@ test('a deploy that fails says why, and the old container serves on', async ({ a
     await answersAgain(serving);
   });
 
+  await test.step('what the retry took over is shown where it was done', async () => {
+    await page.getByRole('navigation', { name: 'About this run' }).getByRole('link', { name: 'Tests' }).click();
+    const tests = page.locator('section.card').filter({ has: page.getByRole('heading', { name: 'Test backend' }) });
+    await expect(tests).toContainText(`Taken over from run #${run}`);
+    await tests.getByRole('link', { name: `#${run}` }).click();
+    await expect(page).toHaveURL(`/runs/${run}?tab=tests`);
+    await expect(tests).toContainText(/\d+ passed/);
+  });
+
   await test.step('a viewer cannot retry it, and is told why', async () => {
     const viewer = await as('vera');
     await open(viewer, `/runs/${run}`);

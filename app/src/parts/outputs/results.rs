@@ -1,6 +1,7 @@
 //! How tests went: counts, and those that failed by name.
 use domain::report::{Content, FailedTest, TestReport};
-use domain::step::{Outcome, StepKind};
+use domain::run::{Run, taken_over};
+use domain::step::{Outcome, PlannedStep, StepKind};
 use domain::{RunId, StepId};
 use leptos::prelude::*;
 
@@ -26,8 +27,8 @@ pub fn Results(
                 _ => None,
             })
             .collect();
-        let passed_before = passed_before(watched);
-        if reports.is_empty() && passed_before.is_empty() {
+        let elsewhere = ran_elsewhere(watched);
+        if reports.is_empty() && elsewhere.is_empty() {
             return view! {
                 <Empty title="No test result">
                     <p>"A step that runs tests leaves its counts here. None has run, or their output tells no numbers: the log has it."</p>
@@ -40,36 +41,52 @@ pub fn Results(
                 watched.with_untracked(|run| run.plan.step(step).map(|step| step.step.title()));
             card(watched, step, title.unwrap_or_default(), report)
         });
-        let before = passed_before.into_iter().map(card_of_before);
-        view! { <div class="outputs">{cards.collect_view()} {before.collect_view()}</div> }
+        let elsewhere = elsewhere.into_iter().map(card_of_elsewhere);
+        view! { <div class="outputs">{cards.collect_view()} {elsewhere.collect_view()}</div> }
             .into_any()
     }
 }
 
-/// The steps that had nothing to do, because their tests passed on the same source, each with the run that ran them.
-fn passed_before(watched: Watched) -> Vec<(String, RunId)> {
+/// Tests whose results stand with another run.
+struct Elsewhere {
+    title: String,
+    why: &'static str,
+    run: RunId,
+}
+
+/// Those that passed on the same source before, and those that a repeated run takes over.
+fn ran_elsewhere(watched: Watched) -> Vec<Elsewhere> {
+    let elsewhere = |run: &Run, planned: &PlannedStep| {
+        let StepKind::Test { passed, .. } = &planned.step else {
+            return None;
+        };
+        let (why, run) = match (run.outcome(planned.id)?, passed) {
+            (Outcome::Nothing { .. }, Some(before)) => {
+                ("Passed on the same source in run ", *before)
+            }
+            (_, _) => {
+                let from = watched
+                    .view
+                    .with(|view| taken_over(&view.events, planned.id))?;
+                ("Taken over from run ", from)
+            }
+        };
+        let title = planned.step.title();
+        Some(Elsewhere { title, why, run })
+    };
     watched.with(|run| {
         let steps = run.plan.steps.iter();
         steps
-            .filter_map(|planned| match (&planned.step, run.outcome(planned.id)) {
-                (
-                    StepKind::Test {
-                        passed: Some(before),
-                        ..
-                    },
-                    Some(Outcome::Nothing { .. }),
-                ) => Some((planned.step.title(), *before)),
-                _ => None,
-            })
+            .filter_map(|planned| elsewhere(run, planned))
             .collect()
     })
 }
 
-fn card_of_before((title, run): (String, RunId)) -> impl IntoView {
+fn card_of_elsewhere(Elsewhere { title, why, run }: Elsewhere) -> impl IntoView {
     view! {
         <section class="card">
             <h2>{title}</h2>
-            <p class="muted">"Passed on the same source in run " <a href=format!("/runs/{run}?tab=tests")>"#" {run.to_string()}</a></p>
+            <p class="muted">{why} <a href=format!("/runs/{run}?tab=tests")>"#" {run.to_string()}</a></p>
         </section>
     }
 }

@@ -3,6 +3,7 @@
 //! The truth about a run is its plan and its events. [`Run::apply`] takes one event or refuses it; a page, the
 //! engine and a restart all fold the same events through it. [`Run::next`] says what to do now.
 mod state;
+mod told;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +12,7 @@ use crate::step::Outcome;
 use crate::{Ms, RunId, StepId};
 
 pub use self::state::{RunState, StepState};
+pub use self::told::taken_over;
 
 /// What went wrong, for people; already redacted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -494,27 +496,6 @@ impl Run {
             RunState::Succeeded
         } else {
             RunState::Cancelled
-        }
-    }
-
-    /// The first step that failed, with why.
-    pub fn failure(&self) -> Option<(StepId, &Failure)> {
-        self.plan
-            .steps
-            .iter()
-            .zip(&self.steps)
-            .filter(|(planned, _)| !planned.always && !planned.optional)
-            .find_map(|(planned, step)| match &step.state {
-                StepState::Failed { failure } => Some((planned.id, failure)),
-                _ => None,
-            })
-    }
-
-    /// What the step left, where it succeeded.
-    pub fn outcome(&self, id: StepId) -> Option<&Outcome> {
-        match &self.steps.get(id.index())?.state {
-            StepState::Succeeded { outcome } => Some(outcome),
-            _ => None,
         }
     }
 }

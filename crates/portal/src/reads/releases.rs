@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 
 use domain::policy::Actor;
 use domain::release::{TreeKey, tag};
-use domain::run::Run;
 use domain::step::{Outcome, StepKind};
 use domain::view::{
     ReleaseComponent, ReleaseImage, ReleaseMigration, ReleasePlace, ReleaseTests, ReleaseView,
-    RunFilter, RunRow,
+    RunFilter,
 };
 use domain::{ComponentName, Ms, ProjectName, Sha};
+use store::StoredRun;
 
 use crate::{Error, Portal, now};
 
@@ -39,7 +39,7 @@ impl Portal {
         };
         let mut told = Told::default();
         for row in &rows {
-            told.take(row, &store.load_run(row.id).await?.run()?);
+            told.take(&store.load_run(row.id).await?)?;
         }
         let running = store.running(project).await?;
         let runs_now = |place: &ReleasePlace| {
@@ -92,11 +92,14 @@ struct Told {
 }
 
 impl Told {
-    fn take(&mut self, row: &RunRow, run: &Run) {
+    fn take(&mut self, stored: &StoredRun) -> Result<(), Error> {
+        let (row, run) = (&stored.row, stored.run()?);
         for (planned, step) in run.plan.steps.iter().zip(&run.steps) {
             let Some(outcome) = run.outcome(planned.id) else {
                 continue;
             };
+            // A run that repeats another one takes over what that has done.
+            let did = stored.who_did(planned.id);
             match (&planned.step, outcome) {
                 (
                     StepKind::Push {
@@ -129,7 +132,7 @@ impl Told {
                 (StepKind::Test { component, .. }, Outcome::Tested { passed, .. }) => {
                     let (_, tested) = self.components.entry(component.clone()).or_default();
                     tested.get_or_insert(ReleaseTests {
-                        run: row.id,
+                        run: did,
                         passed: *passed,
                     });
                 }
@@ -147,7 +150,9 @@ impl Told {
                         passed: None,
                     });
                 }
-                (StepKind::Migrate { component, .. }, Outcome::Migrated { before, after }) => {
+                (StepKind::Migrate { component, .. }, Outcome::Migrated { before, after })
+                    if did == row.id =>
+                {
                     self.migrations.push(ReleaseMigration {
                         environment: row.environment.clone(),
                         component: component.clone(),
@@ -168,6 +173,7 @@ impl Told {
                 _ => {}
             }
         }
+        Ok(())
     }
 }
 

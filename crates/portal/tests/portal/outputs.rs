@@ -90,6 +90,28 @@ async fn a_release_tells_what_was_made_of_a_commit_and_where_it_is() {
 }
 
 #[tokio::test]
+async fn a_release_names_the_run_that_tested_and_migrated_and_not_the_one_that_took_it_over() {
+    let world = TestPortal::new().await;
+    let migration = "\n[components.web.migrate]\non = \"container\"\nrun = \"migrate\"\n";
+    let manifest = format!("{}{WITH_TESTS}{migration}", crate::support::MANIFEST);
+    world.rewrite("shop", &manifest).await;
+    let commit = world.commit("First", &[("a", "1")]);
+    let first = world.deploy().await;
+    let works =
+        |step: &domain::step::StepKind| !matches!(step, domain::step::StepKind::Deploy { .. });
+    assert_eq!(world.drive(works).await, RunState::Failed);
+    let again = world.portal.retry(&lead(), origin(), first).await.unwrap();
+    assert_eq!(world.drive(|_| true).await, RunState::Succeeded);
+    let shop = project("shop");
+    let release = world.portal.release(&lead(), &shop, &commit).await.unwrap();
+    let tested = release.components[0].tested.map(|tested| tested.run);
+    assert_eq!(tested, Some(first));
+    let migrations: Vec<_> = release.migrations.iter().map(|done| done.run).collect();
+    assert_eq!(migrations, [first]);
+    assert_eq!(release.places[0].run, again);
+}
+
+#[tokio::test]
 async fn tests_that_passed_on_a_source_are_not_run_again_on_it() {
     let world = tested().await;
     world.commit("First", &[("a", "1")]);
