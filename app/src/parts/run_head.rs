@@ -175,8 +175,8 @@ fn Again(watched: Watched, environment: String) -> impl IntoView {
     let words = move || {
         view! {
             <p>
-                "A new run takes over what succeeded in run #" {id.to_string()} ", its images, tests and migration, and deploys " <code>{commit.clone()}</code> " to "
-                <strong>{environment.clone()}</strong> " again, where a newer commit may run by now."
+                "A new run takes over what succeeded in run #" {id.to_string()} ", its images and tests, and its migration unless another run has migrated since, and deploys "
+                <code>{commit.clone()}</code> " to " <strong>{environment.clone()}</strong> " again."
             </p>
             {move || watched.view.with(|view| supersedes(&view.retry_supersedes))}
         }

@@ -108,6 +108,12 @@ impl Portal {
         opened.map_err(|error| Error::Outside(error.to_string()))
     }
 
+    /// The mirror of the project's repository, if it was opened before.
+    pub(crate) fn known_mirror(&self, manifest: &Manifest) -> Option<Mirror> {
+        let repositories = &self.parts().repositories;
+        repositories.with(&manifest.name, |known| known.mirror.clone())
+    }
+
     /// What the repository is read with.
     pub(crate) async fn git_token(&self) -> Result<Option<SecretString>, Error> {
         let parts = self.parts();
@@ -329,9 +335,8 @@ impl Portal {
 
     /// What identifies the input of each component's build at a commit, as far as the mirror that is there can tell.
     pub(crate) async fn known_keys(&self, manifest: &Manifest, commit: &Sha) -> Keys {
-        let repositories = &self.parts().repositories;
         let mut keys = Keys::new();
-        let Some(mirror) = repositories.with(&manifest.name, |known| known.mirror.clone()) else {
+        let Some(mirror) = self.known_mirror(manifest) else {
             return keys;
         };
         for (component, described) in &manifest.components {

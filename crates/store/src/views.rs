@@ -92,6 +92,39 @@ impl Store {
         Ok(lanes)
     }
 
+    /// The newest run of the same environment after this one that is at work or has succeeded, if there is one.
+    pub async fn overtaken_by(&self, run: &RunRow) -> Result<Option<RunRow>, StoreError> {
+        let newer: Option<RawRow> = rd!(&self.main, |pool| {
+            sqlx::query_as(concat!(
+                "SELECT ",
+                row_columns!(),
+                " FROM run WHERE project = $1 AND environment = $2 AND id > $3
+                 AND state IN ('running', 'cancelling', 'succeeded') ORDER BY id DESC LIMIT 1"
+            ))
+            .bind(run.project.as_str())
+            .bind(run.environment.as_str())
+            .bind(run.id.0)
+            .fetch_optional(pool)
+            .await?
+        });
+        newer.map(TryInto::try_into).transpose()
+    }
+
+    /// The runs of the same environment after this one that have started.
+    pub async fn started_after(&self, run: &RunRow) -> Result<Vec<RunId>, StoreError> {
+        let rows: Vec<(i64,)> = rd!(&self.main, |pool| {
+            sqlx::query_as(
+                "SELECT id FROM run WHERE project = $1 AND environment = $2 AND id > $3 AND started_ms IS NOT NULL",
+            )
+            .bind(run.project.as_str())
+            .bind(run.environment.as_str())
+            .bind(run.id.0)
+            .fetch_all(pool)
+            .await?
+        });
+        Ok(rows.into_iter().map(|(id,)| RunId(id)).collect())
+    }
+
     /// The usual time of each kind of step in milliseconds, by its history key: the median of its last ten successes.
     pub async fn usual(
         &self,

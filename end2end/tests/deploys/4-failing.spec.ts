@@ -53,7 +53,7 @@ test('a deploy that fails says why, and the old container serves on', async ({ a
     await open(page, `/runs/${run}`);
     await page.getByRole('button', { name: 'Retry from the failed step' }).click();
     const dialog = page.getByRole('dialog');
-    await expect(dialog).toContainText(`takes over what succeeded in run #${run}, its images, tests and migration, and deploys ${commit.short} to dev again`);
+    await expect(dialog).toContainText(`takes over what succeeded in run #${run}, its images and tests, and its migration unless another run has migrated since, and deploys ${commit.short} to dev again`);
     await dialog.getByRole('button', { name: `Retry run #${run}` }).click();
     await page.waitForURL((url) => url.pathname !== `/runs/${run}` && /\/runs\/\d+$/.test(url.pathname));
     await expect(page.locator('.run-head')).toContainText(`again after #${run}`);

@@ -200,7 +200,7 @@ pub(super) async fn cancel(
         (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "The caller may not deploy there", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such run for the caller", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It did not fail, or has not ended", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It did not fail, has not ended, or is behind a newer run; or something stands in the way, as a commit that has left the branch, and `blockers` say what", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn retry(
     State(server): State<Server>,

@@ -284,7 +284,7 @@ async fn a_failed_step_shows_the_end_of_its_log_and_a_retry_says_what_it_does() 
         "line 501.",
         "Without JavaScript this page shows the last 734 lines",
         &format!(
-            "A new run takes over what succeeded in run #{run}, its images, tests and migration"
+            "A new run takes over what succeeded in run #{run}, its images and tests, and its migration unless another run has migrated since"
         ),
         &format!("Retry run #{run}"),
     ] {

@@ -118,6 +118,32 @@ async fn a_program_deploys_looks_and_cancels() {
 }
 
 #[tokio::test]
+async fn a_run_that_a_newer_one_overtakes_is_not_retried() {
+    let world = World::new().await;
+    let bearer = world.bearer(Role::Developer).await;
+    let token = [("authorization", bearer.as_str())];
+    let older = world.queued_run().await;
+    let address = format!("/api/v1/runs/{older}");
+    world.post(&format!("{address}/cancel"), &token, "").await;
+    let newer = world.queued_run().await;
+    let store = world.store().await;
+    let held = HashSet::new();
+    let claim = store.claim("test", now(), 60_000, &held).await.unwrap();
+    let event = RunEvent::Started;
+    let started = store.append(&claim.unwrap(), 0, &event, now()).await;
+    started.unwrap();
+
+    let refused = world.post(&format!("{address}/retry"), &token, "").await;
+    assert_eq!(refused.status(), StatusCode::CONFLICT);
+    let why = format!("is behind run #{newer}");
+    let told = json(refused).await;
+    assert!(told["detail"].as_str().unwrap().contains(&why), "{told}");
+    let run = json(world.get(&address, &token).await).await;
+    let told = run["retry_refused"].as_str().unwrap();
+    assert!(told.contains(&why), "{told}");
+}
+
+#[tokio::test]
 async fn what_is_refused_says_why() {
     let world = World::new().await;
     let (viewer, lead) = (

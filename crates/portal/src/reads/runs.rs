@@ -11,7 +11,6 @@ use tokio::sync::watch;
 use super::offer;
 use crate::verbs::cancel::not_cancelled;
 use crate::verbs::deploy::queued;
-use crate::verbs::retry::not_retried;
 use crate::{Error, Portal, now};
 
 /// The most lines or events that one read gives.
@@ -69,8 +68,10 @@ impl Portal {
         let denied = |granted: Result<Grant, Error>| granted.err().map(|error| error.to_string());
         let cancel = denied(self.may_steer(actor, &row))
             .or_else(|| not_cancelled(run.state).map(|why| format!("Run #{id} {why}")));
-        let retry = denied(self.may_retry(actor, &row, &stored.plan))
-            .or_else(|| not_retried(run.state).map(|why| format!("Run #{id} {why}")));
+        let retry = match denied(self.may_retry(actor, &row, &stored.plan)) {
+            Some(why) => Some(why),
+            None => self.no_retry(&stored.row).await?,
+        };
         let mut lanes = self.parts().store.lanes(&row.project).await?;
         let lane = lanes.remove(&row.environment).unwrap_or_default();
         let retry_supersedes = match &retry {
@@ -97,6 +98,14 @@ impl Portal {
             retry_supersedes,
             now: now(),
         })
+    }
+
+    /// Why a run cannot be retried, in a sentence, whoever asks.
+    async fn no_retry(&self, row: &RunRow) -> Result<Option<String>, Error> {
+        match self.not_retried(row).await? {
+            Some(why) => Ok(Some(format!("Run #{} {why}", row.id))),
+            None => Ok(self.blocks_retry(row).await),
+        }
     }
 
     /// What the steps of a run left besides their logs, in the plan's order.

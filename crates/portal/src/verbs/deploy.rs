@@ -1,7 +1,7 @@
 //! Deploy: a commit of an environment's branch becomes a run there. [`Portal::propose`] shows what it would be.
 use adapters::git::{GitError, Mirror};
 use domain::audit::{Change, Origin};
-use domain::manifest::Branch;
+use domain::manifest::{Branch, Manifest};
 use domain::plan::{Blocker, Commit, Plan, RunKind, deploy as plan_deploy};
 use domain::policy::{Action, Actor, Grant, Role, allow};
 use domain::push::DeliveryId;
@@ -177,9 +177,8 @@ impl Portal {
         let commit = match known {
             Some(commit) => commit,
             None => {
-                mirror.fetch().await.map_err(unreadable)?;
-                self.parts().repositories.fetched(&manifest.name);
-                find(&mirror, branch, request.commit.as_ref()).await?
+                self.find_now(&mirror, manifest, branch, request.commit.as_ref())
+                    .await?
             }
         };
         let facts = self
@@ -200,6 +199,19 @@ impl Portal {
             ));
         }
         Ok(plan)
+    }
+
+    /// As [`find`], after a fetch: on the branch as it is now.
+    pub(super) async fn find_now(
+        &self,
+        mirror: &Mirror,
+        manifest: &Manifest,
+        branch: &Branch,
+        asked: Option<&Sha>,
+    ) -> Result<Commit, Error> {
+        mirror.fetch().await.map_err(unreadable)?;
+        self.parts().repositories.fetched(&manifest.name);
+        find(mirror, branch, asked).await
     }
 }
 
@@ -224,7 +236,11 @@ fn checked_reason(reason: Option<&str>) -> Result<Option<String>, Error> {
 }
 
 /// The commit that was asked for, if it is on the branch; the branch's newest where none was.
-async fn find(mirror: &Mirror, branch: &Branch, asked: Option<&Sha>) -> Result<Commit, Error> {
+pub(super) async fn find(
+    mirror: &Mirror,
+    branch: &Branch,
+    asked: Option<&Sha>,
+) -> Result<Commit, Error> {
     let newest = mirror.resolve(branch.as_str()).await.map_err(unreadable)?;
     let Some(newest) = newest else {
         let branch = branch.clone();
@@ -244,7 +260,7 @@ async fn find(mirror: &Mirror, branch: &Branch, asked: Option<&Sha>) -> Result<C
     mirror.commit(&sha).await.map(in_words).map_err(unreadable)
 }
 
-fn unreadable(error: impl ToString) -> Error {
+pub(super) fn unreadable(error: impl ToString) -> Error {
     let why = error.to_string();
     Error::Blocked(vec![Blocker::NoRepository { why }])
 }

@@ -3,9 +3,20 @@ use domain::RunId;
 use domain::audit::Change;
 use domain::run::{RunEvent, RunState};
 use domain::step::StepKind;
+use domain::view::Offer;
 use portal::Error;
 
-use crate::support::{MANIFEST, TestPortal, admin, lead, origin};
+use crate::support::{MANIFEST, TestPortal, admin, git, lead, origin};
+
+const WITH_MIGRATION: &str = "\n[components.web.migrate]\non = \"container\"\nrun = \"migrate\"\n";
+
+/// Why the page says that a run cannot be retried; nothing where it offers it.
+async fn refused(world: &TestPortal, run: RunId) -> Option<String> {
+    match world.portal.run(&lead(), run).await.unwrap().retry {
+        Offer::Ready => None,
+        Offer::Refused { why } => Some(why),
+    }
+}
 
 fn not_the_deploy(step: &StepKind) -> bool {
     !matches!(step, StepKind::Deploy { .. })
@@ -127,6 +138,84 @@ async fn a_retry_to_an_environment_that_is_gone_is_refused() {
         "{retried:?}"
     );
     assert_eq!(world.everything().await, before);
+    let view = world.portal.run(&admin(), failed).await.unwrap();
+    assert!(
+        matches!(&view.retry, Offer::Refused { why } if why.contains("no environment `dev`")),
+        "{:?}",
+        view.retry
+    );
+}
+
+#[tokio::test]
+async fn a_retry_of_a_commit_that_has_left_the_branch_is_refused() {
+    let world = TestPortal::new().await;
+    let gone = world.commit("Not reviewed", &[("a", "1")]);
+    let failed = world.deploy().await;
+    world.drive(not_the_deploy).await;
+    assert_eq!(refused(&world, failed).await, None);
+    git(&world.work(), &["reset", "--quiet", "--hard", "HEAD~1"]);
+    world.commit("Reviewed", &[("a", "2")]);
+    let before = world.everything().await;
+    let retried = world.portal.retry(&lead(), origin(), failed).await;
+    let why = format!("the repository has no commit {gone} on branch `development`");
+    assert!(
+        matches!(&retried, Err(Error::Blocked(blockers)) if blockers[0].to_string() == why),
+        "{retried:?}"
+    );
+    assert_eq!(world.everything().await, before);
+    assert_eq!(refused(&world, failed).await, Some(why));
+}
+
+#[tokio::test]
+async fn a_run_that_a_newer_one_has_overtaken_is_not_retried() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    world.drive(not_the_deploy).await;
+    let head = world.commit("Second", &[("a", "1")]);
+    let newer = world.deploy().await;
+    let claim = world.start().await;
+    let short = head.short();
+    let at_work =
+        format!("is behind run #{newer}, which is bringing {short} to dev; wait how that ends");
+    let done =
+        format!("was overtaken: run #{newer} has brought {short} to dev since; deploy again");
+    for why in [at_work, done] {
+        let retried = world.portal.retry(&lead(), origin(), failed).await;
+        assert!(
+            matches!(&retried, Err(Error::Conflict(told)) if *told == format!("run #{failed} {why}")),
+            "{retried:?}"
+        );
+        let told = refused(&world, failed).await;
+        assert_eq!(told, Some(format!("Run #{failed} {why}")));
+        world.drive_on(&claim, |_| true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_migration_is_taken_over_unless_a_later_run_has_begun_to_migrate() {
+    let world = TestPortal::new().await;
+    world
+        .rewrite("shop", &format!("{MANIFEST}{WITH_MIGRATION}"))
+        .await;
+    let migrations = async |run| {
+        let mut taken = taken(&world, run).await;
+        taken.retain(|(title, _)| title == "Migrate web");
+        taken
+    };
+    let failed = world.deploy().await;
+    world.drive(not_the_deploy).await;
+    let retry = world.portal.retry(&lead(), origin(), failed).await.unwrap();
+    let by_the_first = [("Migrate web".to_owned(), failed)];
+    assert_eq!(migrations(retry).await, by_the_first);
+    world.drive(not_the_deploy).await;
+
+    // One whose migration fails may have changed the database all the same.
+    world.commit("Second", &[("a", "1")]);
+    world.deploy().await;
+    let images = |step: &StepKind| !matches!(step, StepKind::Migrate { .. });
+    assert_eq!(world.drive(images).await, RunState::Failed);
+    let third = world.portal.retry(&lead(), origin(), retry).await.unwrap();
+    assert_eq!(migrations(third).await, []);
 }
 
 #[tokio::test]

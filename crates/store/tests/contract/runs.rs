@@ -18,6 +18,7 @@ stories!(
     a_cancel_makes_the_engines_next_event_a_conflict,
     an_event_that_does_not_fit_is_refused_and_not_stored,
     a_retry_takes_over_what_succeeded,
+    a_run_is_overtaken_by_a_newer_one_at_work_or_done_in_the_same_environment,
     runs_are_listed_newest_first_by_page_and_filter,
     the_usual_time_is_the_median_of_the_last_ten_successes,
 );
@@ -303,6 +304,48 @@ async fn a_retry_takes_over_what_succeeded(world: World) {
         Some(&1000),
         "a step that was taken over took no time of its own"
     );
+}
+
+async fn a_run_is_overtaken_by_a_newer_one_at_work_or_done_in_the_same_environment(world: World) {
+    let store = &world.store;
+    let first = world.run_at("dev", 100).await;
+    cancel(&world, first, 200).await;
+    let row = store.run_row(first).await.unwrap();
+    let newer = async || {
+        let by = store.overtaken_by(&row).await.unwrap();
+        let started = store.started_after(&row).await.unwrap();
+        (by.map(|row| row.id), started)
+    };
+    world.run_at("uat", 300).await;
+    let claim = world.claim_at(400).await;
+    world.append_all(&claim, 400, &whole_run()).await;
+    let waiting = world.run_at("dev", 20_000).await;
+    assert_eq!(newer().await, (None, vec![]), "it is elsewhere, or waits");
+
+    let claim = world.claim_at(21_000).await;
+    world.append_all(&claim, 21_000, &[RunEvent::Started]).await;
+    assert_eq!(newer().await, (Some(waiting), vec![waiting]));
+    cancel(&world, waiting, 22_000).await;
+    assert_eq!(newer().await, (Some(waiting), vec![waiting]));
+    let skipped = |n| RunEvent::StepSkipped {
+        step: domain::StepId(n),
+        because: "the run was cancelled".into(),
+    };
+    let mut rest: Vec<RunEvent> = (0..4).map(skipped).collect();
+    rest.extend([
+        started(NOTIFY),
+        succeeded(NOTIFY, Outcome::Done),
+        RunEvent::Finished,
+    ]);
+    world.append_all(&claim, 23_000, &rest).await;
+    assert_eq!(newer().await, (None, vec![waiting]), "it did not succeed");
+
+    let third = world.run_at("dev", 40_000).await;
+    let claim = world.claim_at(41_000).await;
+    world.append_all(&claim, 41_000, &whole_run()).await;
+    assert_eq!(newer().await.0, Some(third));
+    let row = store.run_row(third).await.unwrap();
+    assert_eq!(store.overtaken_by(&row).await.unwrap(), None);
 }
 
 async fn runs_are_listed_newest_first_by_page_and_filter(world: World) {
