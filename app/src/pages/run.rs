@@ -187,7 +187,12 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
     });
     let from_end = Signal::derive(move || matches!(step_now.get(), Some(StepState::Failed { .. })));
     let empty = Signal::derive(move || match step_now.get() {
-        Some(StepState::Waiting) => watched.with(|run| waits_for(run, selected.get())),
+        Some(StepState::Waiting) => watched
+            .with(|run| run.waits_for(selected.get()))
+            .map_or_else(
+                || without_lines(None),
+                |steps| format!("This step waits for {steps}."),
+            ),
         state => without_lines(state.as_ref()),
     });
     let failure = move || {
@@ -211,27 +216,6 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
             Tab::Artifacts => view! { <Texts watched outputs/> }.into_any(),
             Tab::Timeline => view! { <Timeline watched/> <Messages told/> }.into_any(),
         }}
-    }
-}
-
-/// What a step that has not started waits for.
-fn waits_for(run: &Run, step: StepId) -> String {
-    let needs = run.plan.step(step).map(|planned| planned.needs.as_slice());
-    let open: Vec<String> = needs
-        .unwrap_or_default()
-        .iter()
-        .filter(|need| {
-            run.steps
-                .get(need.index())
-                .is_some_and(|step| !step.state.is_final())
-        })
-        .filter_map(|need| run.plan.step(*need))
-        .map(|planned| format!("“{}”", planned.step.title()))
-        .collect();
-    match open.as_slice() {
-        [] => "This step has not started yet.".into(),
-        [one] => format!("This step waits for {one}."),
-        [first, rest @ ..] => format!("This step waits for {first} and {} more.", rest.len()),
     }
 }
 

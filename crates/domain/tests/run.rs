@@ -264,6 +264,56 @@ fn what_needs_a_failed_step_is_skipped_with_the_reason_and_notify_still_runs() {
 }
 
 #[test]
+fn each_step_says_in_a_few_words_why_it_stands_where_it_stands() {
+    let mut driven = Driven::new(plain_plan());
+    let note = |driven: &Driven, step| driven.run.note(StepId(step), driven.now);
+    let is = |text: &str| Some(text.to_owned());
+    assert_eq!(note(&driven, 0), is("waits for the run to start"));
+    assert_eq!(note(&driven, 1), is("waits for “Check out”"));
+    driven.take(RunEvent::Started);
+    assert_eq!(note(&driven, 0), None, "it starts now");
+    driven.until_running(1);
+    assert_eq!(note(&driven, 1), None);
+    assert_eq!(note(&driven, 2), is("waits for “Build backend”"));
+    let pushes = "waits for “Push backend to docr” and 3 more";
+    assert_eq!(note(&driven, 7), is(pushes));
+
+    let refused = "the registry does not answer";
+    driven.take(RunEvent::StepRetrying {
+        step: StepId(1),
+        failure: failure(&format!("{refused}\nand more")),
+        until: Ms(driven.now.0 + 4_500),
+    });
+    let soon = format!("next try in 4 s: {refused}");
+    assert_eq!(note(&driven, 1), Some(soon));
+    driven.now.0 += 60_000;
+    assert_eq!(note(&driven, 1), Some(format!("next try now: {refused}")));
+
+    driven.until_running(1);
+    driven.take(RunEvent::StepFailed {
+        step: StepId(1),
+        failure: failure("exit code 1\nand more"),
+    });
+    driven.advance();
+    assert_eq!(note(&driven, 1), is("exit code 1"));
+    assert_eq!(note(&driven, 2), is("“Build backend” failed"));
+    assert_eq!(note(&driven, 0), None, "it is done");
+    assert_eq!(note(&driven, 99), None);
+}
+
+#[test]
+fn a_step_that_had_nothing_to_do_says_why() {
+    let mut driven = started();
+    driven.until_running(0);
+    let why = "it was there".to_owned();
+    driven.take(RunEvent::StepSucceeded {
+        step: StepId(0),
+        outcome: Outcome::Nothing { why: why.clone() },
+    });
+    assert_eq!(driven.run.note(StepId(0), driven.now), Some(why));
+}
+
+#[test]
 fn a_notification_that_fails_does_not_fail_the_run() {
     let mut driven = started();
     driven.until_running(9);

@@ -51,6 +51,8 @@ test('runs wait their turn, and the one at work can be watched and stopped', asy
     const run = await confirm(developer, dialog);
     await expect(state(developer)).toHaveText('Queued');
     await expect(developer.locator('.run-head')).toContainText(`Waits for run #${first} by lena, which is running in dev`);
+    await expect(step(developer, 'Check out')).toContainText('waits for the run to start');
+    await expect(step(developer, 'Deploy frontend')).toContainText(/waits for “.+” and \d+ more/);
     await mark(developer);
     return run;
   });

@@ -21,6 +21,8 @@ test('a deploy that fails says why, and the old container serves on', async ({ a
   await expect(step(page, 'Deploy backend')).toHaveAttribute('data-state', 'failed');
   await expect(step(page, 'Deploy frontend')).toHaveAttribute('data-state', 'skipped');
   await expect(step(page, 'Notify')).toHaveAttribute('data-state', 'succeeded');
+  await expect(step(page, 'Deploy backend')).toContainText(/pm-backend (keeps exiting|exited at once)/);
+  await expect(step(page, 'Deploy frontend')).toContainText('“Deploy backend” failed');
 
   await test.step('the box says what, what next, and what was done about it', async () => {
     const box = page.getByRole('region', { name: 'Why it failed' });

@@ -126,9 +126,9 @@ export function state(page: Page): Locator {
   return page.locator('.run-title .badge').first();
 }
 
-/** A step in the graph of a run's page. */
+/** A step in the graph of a run's page; other steps may name it too, as what they wait for. */
 export function step(page: Page, title: string): Locator {
-  return page.getByRole('list', { name: 'Steps' }).getByRole('link', { name: title });
+  return page.getByRole('list', { name: 'Steps' }).getByRole('link').filter({ has: page.getByText(title, { exact: true }) });
 }
 
 /** The lines of the log that is shown. */

@@ -221,6 +221,21 @@ async fn a_repository_that_cannot_be_read_and_a_branch_that_is_missing_are_told(
 }
 
 #[tokio::test]
+async fn each_step_of_the_graph_says_what_it_waits_for() {
+    let world = World::new().await;
+    let run = world.queued_run().await;
+    let cookie = world.sign_in("dev").await;
+    let (_, shown) = page(&world, &cookie, &format!("/runs/{run}")).await;
+    for words in [
+        "waits for the run to start",
+        "waits for “Check out”",
+        "waits for “Build backend”",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn a_failed_step_shows_the_end_of_its_log_and_a_retry_says_what_it_does() {
     let world = World::new().await;
     let run = world.queued_run().await;

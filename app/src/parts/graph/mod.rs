@@ -1,22 +1,22 @@
 //! The steps of a run as a graph: side by side what runs side by side, joined by lines. On a phone it is a list.
 mod layout;
 
-use domain::StepId;
 use domain::plan::Plan;
 use domain::run::{StepRun, StepState};
 use domain::step::PlannedStep;
 use domain::when::duration;
+use domain::{Ms, StepId};
 use leptos::prelude::*;
 
 use self::layout::{Layout, lay_out};
 use super::status;
-use super::when::Elapsed;
+use super::when::{Clock, Elapsed};
 use crate::live::Watched;
 
 // The grid of `.graph` in style/run.css has the same numbers.
 const NODE_PX: usize = 216;
 const GAP_PX: usize = 28;
-const HALF_ROW_PX: usize = 32;
+const HALF_ROW_PX: usize = 40;
 
 /// The graph; each step is a link that shows its log.
 #[component]
@@ -85,6 +85,11 @@ fn lines(layout: &Layout) -> Vec<String> {
 fn Node(watched: Watched, step: PlannedStep, selected: Signal<Option<StepId>>) -> impl IntoView {
     let (id, usual) = (step.id, step.usual_ms);
     let now = Memo::new(move |_| watched.step(id));
+    let clock = use_context::<Clock>();
+    let note = Memo::new(move |_| {
+        let now = clock.map_or(Ms(0), |clock| clock.now());
+        watched.with(|run| run.note(id, now))
+    });
     let current = move || (selected.get() == Some(id)).then_some("step");
     view! {
         <a class="node" data-noscroll="true" href=format!("/runs/{}?step={id}", watched.id) aria-current=current
@@ -93,6 +98,7 @@ fn Node(watched: Watched, step: PlannedStep, selected: Signal<Option<StepId>>) -
             {move || now.get().map(|step| status::of_step(&step.state).icon_only())}
             <span class="node-word">{move || now.get().map(|step| words(&step))}</span>
             <span class="node-time">{move || now.get().map(|step| times(&step, usual))}</span>
+            <span class="node-note" title=move || note.get()>{move || note.get()}</span>
         </a>
     }
 }

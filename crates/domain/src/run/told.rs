@@ -1,7 +1,8 @@
-//! What a run tells of its steps: what they left, who did them, and why they failed.
-use super::{Failure, Run, RunEvent, StepState, StoredEvent};
+//! What a run tells of its steps: what they left, why they failed, and why they stand where they stand.
+use super::{Failure, Run, RunEvent, RunState, StepState, StoredEvent};
 use crate::step::Outcome;
-use crate::{RunId, StepId};
+use crate::when::duration;
+use crate::{Ms, RunId, StepId};
 
 /// The run that really did a step, where its success was taken over.
 pub fn taken_over(events: &[StoredEvent], step: StepId) -> Option<RunId> {
@@ -32,4 +33,48 @@ impl Run {
             _ => None,
         }
     }
+
+    /// The steps that have to end before this one can start, in words; `None` where there is none.
+    pub fn waits_for(&self, id: StepId) -> Option<String> {
+        let open = self.plan.step(id)?.needs.iter().filter(|need| {
+            let step = self.steps.get(need.index());
+            step.is_some_and(|step| !step.state.is_final())
+        });
+        let mut open = open.filter_map(|need| self.plan.step(*need));
+        let first = format!("“{}”", open.next()?.step.title());
+        Some(match open.count() {
+            0 => first,
+            more => format!("{first} and {more} more"),
+        })
+    }
+
+    /// Why the step stands where it stands, in a few words for its place in a picture; `None` where its state says all.
+    pub fn note(&self, id: StepId, now: Ms) -> Option<String> {
+        match &self.steps.get(id.index())?.state {
+            StepState::Waiting => match self.waits_for(id) {
+                Some(steps) => Some(format!("waits for {steps}")),
+                None => {
+                    (self.state == RunState::Queued).then(|| "waits for the run to start".into())
+                }
+            },
+            StepState::Retrying { failure, until } => {
+                let when = match (until.since(now) + 999) / 1000 {
+                    0 => "next try now".to_owned(),
+                    // Tenths of a second would only flicker.
+                    s => format!("next try in {}", duration(s * 1000).replace(".0 s", " s")),
+                };
+                Some(format!("{when}: {}", in_a_line(failure)))
+            }
+            StepState::Failed { failure } => Some(in_a_line(failure).to_owned()),
+            StepState::Skipped { because } => Some(because.clone()),
+            StepState::Succeeded {
+                outcome: Outcome::Nothing { why },
+            } => Some(why.clone()),
+            StepState::Running | StepState::Succeeded { .. } | StepState::Cancelled => None,
+        }
+    }
+}
+
+fn in_a_line(failure: &Failure) -> &str {
+    failure.what.lines().next().unwrap_or_default()
 }
