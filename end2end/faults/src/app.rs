@@ -147,7 +147,9 @@ impl Repository {
 
     /// Puts a commit on `main` that changes one file besides the app's.
     pub fn commit_file(&self, name: &str, text: &str) {
-        std::fs::write(self.tree.join(name), text).unwrap();
+        let path = self.tree.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
         self.commit_all(&format!("Write {name}"));
     }
 

@@ -20,7 +20,7 @@ mod program;
 mod read;
 
 pub use error::GitError;
-pub use read::{Archive, Commit};
+pub use read::{Archive, Commit, Entry};
 
 use program::Git;
 

@@ -45,6 +45,15 @@ pub struct Commit {
     pub parents: Vec<Sha>,
 }
 
+/// Something that stands in a folder of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path from the folder.
+    pub path: String,
+    /// Whether it is a file of its own, and not a link or a submodule.
+    pub is_file: bool,
+}
+
 impl Mirror {
     /// The commit that a branch is at, as of the last fetch.
     pub async fn resolve(&self, branch: &str) -> Result<Option<Sha>, GitError> {
@@ -174,9 +183,9 @@ impl Mirror {
         git.output(b"", &self.path).await.map(Some)
     }
 
-    /// The names of the files that stand in a folder in a commit, sorted; not those in its folders. Links and submodules
-    /// are left out. `None` when there is no such folder.
-    pub async fn list(&self, sha: &Sha, folder: &str) -> Result<Option<Vec<String>>, GitError> {
+    /// What stands in a folder and in the folders below it in a commit, sorted, with paths from that folder. `None` when
+    /// there is no such folder.
+    pub async fn list(&self, sha: &Sha, folder: &str) -> Result<Option<Vec<Entry>>, GitError> {
         self.must_exist(sha).await?;
         let Some(tree) = self.look_up(sha, &[folder]).await?.pop().flatten() else {
             return Ok(None);
@@ -184,14 +193,17 @@ impl Mirror {
         if tree.kind != "tree" {
             return Ok(None);
         }
-        let git = Git::new(&self.path, "ls-tree").args(["-z", &tree.id]);
+        let git = Git::new(&self.path, "ls-tree").args(["-r", "-z", &tree.id]);
         let text = git.output(b"", &self.path).await?;
-        // `<mode> <kind> <id>`, a tab and the name. A name that is not UTF-8 could not be asked for again.
-        let files = text.split(|byte| *byte == 0).filter_map(|line| {
-            let (about, name) = std::str::from_utf8(line).ok()?.split_once('\t')?;
-            about.starts_with("100").then(|| name.to_owned())
+        // `<mode> <kind> <id>`, a tab and the path. A path that is not UTF-8 could not be asked for again.
+        let entries = text.split(|byte| *byte == 0).filter_map(|line| {
+            let (about, path) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+            Some(Entry {
+                path: path.to_owned(),
+                is_file: about.starts_with("100"),
+            })
         });
-        Ok(Some(files.collect()))
+        Ok(Some(entries.collect()))
     }
 
     /// A tar of a folder in a commit, made while it is read; `.` is the whole tree. Dropping it stops git.

@@ -27,18 +27,21 @@ const MOST: usize = 100;
 pub struct WorkflowFile {
     /// Relative to the repository.
     pub path: String,
+    /// It stands in a folder of that folder, where GitHub does not look: it is YAML, but no workflow.
+    pub below: bool,
     /// As it was committed.
     pub content: Vec<u8>,
 }
 
-/// Whether a file of the workflows' folder is one that GitHub reads.
-pub fn is_workflow(path: &str) -> bool {
+/// Whether a file of the workflows' folder is one that is looked at.
+pub fn is_yaml(path: &str) -> bool {
     path.ends_with(".yml") || path.ends_with(".yaml")
 }
 
 /// Everything that is wrong with these files, in the order of the files and their lines.
 pub fn lint(files: &[WorkflowFile]) -> Vec<Finding> {
-    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let workflows = files.iter().filter(|file| !file.below);
+    let paths: Vec<&str> = workflows.map(|file| file.path.as_str()).collect();
     let mut findings = Vec::new();
     for file in files {
         let mut found = in_file(file, &paths);
@@ -71,6 +74,7 @@ fn in_file(file: &WorkflowFile, paths: &[&str]) -> Vec<Found> {
     let directives = Directives::read(&source, &tokens);
     found.retain(|found| directives.allow(found));
     match root {
+        Ok(_) if file.below => {}
         Ok(root) => {
             let refused = github::check(&source, &root, paths);
             if refused.is_empty() && unique {

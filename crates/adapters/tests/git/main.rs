@@ -209,23 +209,35 @@ async fn a_file_is_read_at_a_commit() {
 }
 
 #[tokio::test]
-async fn the_files_of_a_folder_are_listed_without_what_is_below_it() {
+async fn a_folder_is_listed_with_all_that_is_below_it_and_links_are_told_from_files() {
     let (repository, dir) = (Repository::new(), folder());
     let files = [
         (".github/workflows/b.yml", "b"),
         (".github/workflows/a größer.yml", "a"),
-        (".github/workflows/below/c.yml", "c"),
+        (".github/workflows/below/deep/c.yml", "c"),
         (".github/CODEOWNERS", "*"),
     ];
-    std::os::unix::fs::symlink("/etc/passwd", repository.path().join("link.yml")).unwrap();
+    let workflows = repository.path().join(".github/workflows");
+    std::fs::create_dir_all(&workflows).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", workflows.join("link.yml")).unwrap();
     let sha = repository.commit("Workflows", &files);
     let mirror = open(dir.path(), &repository.url()).await.unwrap();
     for folder in [".github/workflows", "./.github/workflows/"] {
-        let names = mirror.list(&sha, folder).await.unwrap().unwrap();
-        assert_eq!(names, ["a größer.yml", "b.yml"], "{folder}");
+        let entries = mirror.list(&sha, folder).await.unwrap().unwrap();
+        let told: Vec<(&str, bool)> = entries
+            .iter()
+            .map(|entry| (entry.path.as_str(), entry.is_file))
+            .collect();
+        let expected = [
+            ("a größer.yml", true),
+            ("b.yml", true),
+            ("below/deep/c.yml", true),
+            ("link.yml", false),
+        ];
+        assert_eq!(told, expected, "{folder}");
     }
     let root = mirror.list(&sha, ".").await.unwrap().unwrap();
-    assert!(!root.iter().any(|name| name == "link.yml"), "{root:?}");
+    assert!(root.iter().any(|entry| entry.path == ".github/CODEOWNERS"));
     for none in ["workflows", ".github/CODEOWNERS"] {
         assert_eq!(mirror.list(&sha, none).await.unwrap(), None, "{none}");
     }

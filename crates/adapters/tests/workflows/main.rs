@@ -22,6 +22,7 @@ fn folder(path: &str) -> Vec<WorkflowFile> {
             ".github/workflows/{}",
             path.file_name().unwrap().to_str().unwrap()
         ),
+        below: false,
         content: std::fs::read(path).unwrap(),
     };
     paths.iter().map(file).collect()
@@ -41,7 +42,11 @@ fn told(files: &[WorkflowFile]) -> String {
 fn one(content: impl Into<Vec<u8>>) -> Vec<WorkflowFile> {
     let path = ".github/workflows/a.yml".to_owned();
     let content = content.into();
-    vec![WorkflowFile { path, content }]
+    vec![WorkflowFile {
+        path,
+        below: false,
+        content,
+    }]
 }
 
 /// `FAIRLEAD_GOLDEN=write` writes the list anew; read what changed in it.
@@ -72,6 +77,28 @@ fn every_broken_file_has_an_error() {
             .any(|finding| finding.level.as_str() == "error");
         assert!(error, "{path}");
     }
+}
+
+#[test]
+fn a_file_below_the_workflows_folder_is_checked_as_yaml_alone() {
+    let below = |content: &str| WorkflowFile {
+        path: ".github/workflows/shared/a.yml".to_owned(),
+        below: true,
+        content: content.into(),
+    };
+    assert_eq!(told(&[below("---\nrules:\n  - one\n")]), "");
+    let twice = "a.yml:3:1 error key-duplicates: the key `a` stands here a second time; the first is on line 2\n";
+    assert_eq!(told(&[below("---\na: 1\na: 2\n")]), twice);
+    // GitHub does not find it there, so no job can use it.
+    let caller = "---\non: push\njobs:\n  a:\n    uses: ./.github/workflows/shared/a.yml\n";
+    let mut files = one(caller);
+    let alone = told(&files);
+    assert!(
+        alone.contains("is no workflow that can be called"),
+        "{alone}"
+    );
+    files.push(below("---\non: workflow_call\n"));
+    assert_eq!(told(&files), alone);
 }
 
 /// What an editor would take out of a file.

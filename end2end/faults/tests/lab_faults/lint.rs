@@ -4,7 +4,7 @@ use domain::log::Stream;
 use domain::report::{Content, Finding, Level};
 use domain::run::StepState;
 use domain::step::Outcome;
-use faults::world::kind;
+use faults::world::{ended, kind, lead, origin};
 use faults::{App, Spec, World};
 use store::{Store, StoreUrl};
 
@@ -69,6 +69,14 @@ async fn a_broken_workflow_fails_the_run_before_anything_is_built_and_says_where
     assert_eq!((told.len(), told[0].level), (1, Level::Warning));
 
     let watch = world.watch();
+    // Below the folder stands no workflow, and still nothing that is no YAML.
+    let below = ".github/workflows/shared/rules.yml";
+    world.repository.commit_file(below, "---\na: 1\na: 2\n");
+    let request = world.request();
+    let run = portal.deploy(&lead(), origin(), request).await.unwrap();
+    let says = "1 error in the workflow files in .github/workflows: .github/workflows/shared/rules.yml:3:1 error key-duplicates";
+    ended(&portal, run).await.failed(kind::lint, &[says]);
+
     let broken = App {
         workflow: Some(BROKEN),
         ..App::fine("v2")

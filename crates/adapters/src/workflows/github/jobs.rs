@@ -288,8 +288,9 @@ impl Check<'_, '_> {
     }
 }
 
-/// Whether a path is that of a workflow file.
+/// Whether a path is that of a workflow file: GitHub does not look into folders below this one.
 fn is_workflow(path: &str) -> bool {
     let yaml = path.ends_with(".yml") || path.ends_with(".yaml");
-    path.starts_with(".github/workflows/") && yaml
+    let name = path.strip_prefix(".github/workflows/");
+    yaml && name.is_some_and(|name| !name.contains('/'))
 }

@@ -1,5 +1,5 @@
 //! Checks the workflow files at the run's commit; an error fails the run before anything is built.
-use adapters::git::{GitError, Mirror};
+use adapters::git::{Entry, GitError, Mirror};
 use adapters::workflows::{self, WorkflowFile};
 use domain::Sha;
 use domain::report::{Content, Finding, Level};
@@ -17,7 +17,7 @@ const MOST_BYTES: usize = 32 << 20;
 pub(super) async fn lint(work: &Work, folder: &str) -> Result<Outcome, StepError> {
     let sha = &work.scene.plan.commit.sha;
     let mirror = work.scene.portal.mirror(&work.scene.manifest).await?;
-    let files = files(&mirror, sha, folder).await?;
+    let files = files(work, &mirror, sha, folder).await?;
     let count = files.len();
     // It may take a moment with files that somebody made large on purpose.
     let linted = tokio::task::spawn_blocking(move || workflows::lint(&files));
@@ -74,19 +74,30 @@ fn sentence(finding: &Finding) -> String {
     )
 }
 
-/// The workflow files in the folder at the commit.
-async fn files(mirror: &Mirror, sha: &Sha, folder: &str) -> Result<Vec<WorkflowFile>, StepError> {
+/// The YAML files in the folder and below it at the commit.
+async fn files(
+    work: &Work,
+    mirror: &Mirror,
+    sha: &Sha,
+    folder: &str,
+) -> Result<Vec<WorkflowFile>, StepError> {
     let folder = folder.trim_matches('/');
-    let names = mirror.list(sha, folder).await?.ok_or_else(|| {
+    let entries = mirror.list(sha, folder).await?.ok_or_else(|| {
         StepError::advised(
             format!("commit {} holds no folder `{folder}`", sha.short()),
             "correct `workflows` under `[lint]` in the manifest, or commit the folder",
         )
     })?;
-    let names: Vec<String> = names
-        .into_iter()
-        .filter(|name| workflows::is_workflow(name))
-        .collect();
+    let mut names = Vec::new();
+    for Entry { path, is_file } in entries {
+        match workflows::is_yaml(&path) {
+            true if is_file => names.push(path),
+            true => work.log.say(format!(
+                "{folder}/{path} is a link or a submodule, which is not followed"
+            )),
+            false => {}
+        }
+    }
     if names.len() > MOST_FILES {
         let told = format!("`{folder}` holds {} workflow files", names.len());
         return Err(StepError::advised(
@@ -114,7 +125,11 @@ async fn files(mirror: &Mirror, sha: &Sha, folder: &str) -> Result<Vec<WorkflowF
                 "that is the limit; take out of the folder what is no workflow",
             ));
         }
-        files.push(WorkflowFile { path, content });
+        files.push(WorkflowFile {
+            path,
+            below: name.contains('/'),
+            content,
+        });
     }
     Ok(files)
 }
