@@ -31,6 +31,19 @@ env = { POSTGRES_PASSWORD = "postgres" }
 ready = "pg_isready -U postgres"
 "#;
 
+/// What a runner does that writes JUnit's XML: it prints little, and its file says all.
+const REPORTING: &str = r#"import pathlib, sys
+failure = '<failure message="expected 4, got 5">at totals.py:3</failure>' if BAD else ""
+pathlib.Path("out").mkdir()
+pathlib.Path("out/junit.xml").write_text(f"""<testsuites><testsuite name="orders" tests="3">
+<testcase classname="orders.Totals" name="test_sum">{failure}</testcase>
+<testcase classname="orders.Totals" name="test_empty"/>
+<testcase classname="orders.Totals" name="test_later"><skipped/></testcase>
+</testsuite></testsuites>""")
+print("done")
+sys.exit(1 if BAD else 0)
+"#;
+
 /// What the builder has of a world's tests, running or not.
 async fn on_the_builder(world: &World) -> Vec<String> {
     let found = tested_in(world.spec.name).await;
@@ -168,6 +181,48 @@ async fn a_failing_test_is_named_and_blocks_the_deploy_unless_a_lead_says_why_no
     assert!(failure.what.contains(says[0]), "{failure:?}");
     assert_eq!(world.serves().await.as_deref(), Some("bad"));
     nothing_is_left(&world).await;
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_in_a_file_gives_the_counts_and_the_names_of_what_failed() {
+    let spec = Spec {
+        test: r#"in = "python:3.12-slim"
+run = ["python suite.py"]
+report = "out/junit.xml"
+"#,
+        ..Spec::new("tests-report", 18285)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.repository.commit(&App::fine("v1"));
+    let tested = async |bad: &str| {
+        let suite = REPORTING.replace("BAD", bad);
+        world.repository.commit_file("suite.py", &suite);
+        let request = world.request();
+        let run = portal.deploy(&lead(), origin(), request).await.unwrap();
+        ended(&portal, run).await
+    };
+    let bad = tested("True").await;
+    let says = "1 of 2 tests failed: orders.Totals.test_sum; `python suite.py` ended with status 1";
+    bad.failed(kind::test, &[says]);
+    let (run, step) = (bad.view.row.id, bad.step(kind::test));
+    let found = report(&world, run, step).await.unwrap();
+    assert_eq!((found.passed, found.failed, found.skipped), (1, 1, 1));
+    assert_eq!(found.failures[0].name, "orders.Totals.test_sum");
+    assert_eq!(found.failures[0].message, "expected 4, got 5");
+    assert_eq!(world.containers().await, []);
+    nothing_is_left(&world).await;
+
+    let good = tested("False").await;
+    let counted = Outcome::Tested {
+        passed: Some(2),
+        skipped: Some(1),
+    };
+    let succeeded = StepState::Succeeded { outcome: counted };
+    assert_eq!(*outcome(&good), succeeded, "{}", good.story());
     engine.stop().await;
     world.close().await;
 }
