@@ -67,7 +67,7 @@ enum Row {
     Chatty,
     /// Ten projects at once, and the portal's memory meanwhile
     Crowd,
-    /// From `make demo` to its URL, where everything is built
+    /// From `make demo` to its URL, where everything is built and the lab is stopped
     Demo,
 }
 
@@ -140,8 +140,9 @@ impl Bench {
             Row::Chatty => rows::chatty::measure(server, &start().await?).await,
             Row::Crowd => rows::crowd::measure(server, &start().await?).await,
             Row::Wasm => {
+                let long = self.with_history().await?;
                 let _portal = start().await?;
-                rows::wasm::measure(site, &args.files).await
+                rows::wasm::measure(site, &args.files, long.run).await
             }
             Row::Demo => rows::demo::measure().await,
             Row::OpenLog => {

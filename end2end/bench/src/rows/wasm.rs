@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use domain::RunId;
 
 use crate::browser::Browser;
 use crate::report::{Bar, Line};
 use crate::site::Site;
 
-pub async fn measure(site: &Site, files: &Path) -> Result<Vec<Line>> {
+pub async fn measure(site: &Site, files: &Path, run: RunId) -> Result<Vec<Line>> {
     let browser = Browser::of(&site.lab, "lena").await?;
     let first = named(&browser.read("/").await?);
     ensure!(!first.is_empty(), "the first page names no wasm");
@@ -30,10 +31,19 @@ pub async fn measure(site: &Site, files: &Path) -> Result<Vec<Line>> {
             .collect();
         notes.push(format!("{name}: {}", parts.join(", ")));
     }
-    let mut later = 0;
+    let of_run = named(&browser.read(&format!("/runs/{run}")).await?);
+    let (mut later, mut with_run) = (0, served);
     for name in program(files)?.difference(&first) {
-        later += browser.fetch(&format!("/pkg/{name}")).await?.bytes;
+        let sent = browser.fetch(&format!("/pkg/{name}")).await?.bytes;
+        later += sent;
+        if of_run.contains(name) {
+            with_run += sent;
+        }
     }
+    ensure!(
+        with_run > served,
+        "the page of a run names no part of its own"
+    );
     notes.push(format!("loaded when it is needed: {:.0} kB", kb(later)));
     let text = format!("{:.0} kB as served, {:.0} kB raw", kb(served), kb(raw));
     let bar = Bar::AtMost(300.0);
@@ -44,6 +54,10 @@ pub async fn measure(site: &Site, files: &Path) -> Result<Vec<Line>> {
                 "served without brotli: the site was built without `--precompress`",
             )
             .note(notes.join("; ")),
+        Line::plain(
+            "wasm, board and then a run",
+            format!("{:.0} kB as served", kb(with_run)),
+        ),
     ])
 }
 
