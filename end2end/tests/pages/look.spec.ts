@@ -3,7 +3,13 @@ import { isAccessible } from '../support/axe';
 import { askToDeploy, expect, hydrated, open, test } from '../support/portal';
 import { allPages } from './support';
 
-test.use({ allowed: [/status of 40[34]/] }); // two of the pages answer so
+test.use({ allowed: [/status of (40[349]|500)/] }); // some of the pages answer so
+
+/** What stands in the board's place when the portal cannot give it: the heading, and what the portal answers. */
+const TROUBLE: [string, number, object][] = [
+  ['The manifest has problems', 409, { error: 'manifest', detail: ['shop.toml:12:1: unknown key `brunch`', 'shop.toml:14:1: missing key `branch`'] }],
+  ['Something went wrong', 500, { error: 'internal', detail: '01HZX' }],
+];
 
 for (const colorScheme of ['light', 'dark'] as const) {
   for (const width of [1440, 390]) {
@@ -29,6 +35,21 @@ for (const colorScheme of ['light', 'dark'] as const) {
       expect(box && box.x >= 0 && box.x + box.width <= width, 'the dialog fits').toBe(true);
     });
   }
+
+  test(`a page that cannot be given is accessible, ${colorScheme}`, async ({ as }) => {
+    const page = await as('vera', { colorScheme });
+    for (const [heading, status, json] of TROUBLE) {
+      await open(page, '/settings');
+      await page.route(/\/ui\/board/, (route) => route.fulfill({ status, json }));
+      await page.getByRole('link', { name: 'Board', exact: true }).click();
+      await expect(page.getByRole('alert')).toContainText(heading);
+      for (const width of [390, 1440]) {
+        await page.setViewportSize({ width, height: 900 });
+        await isAccessible(page, `${heading} at ${width} pixels`);
+      }
+      await page.unrouteAll();
+    }
+  });
 
   test(`the sign-in page is accessible, ${colorScheme}`, async ({ page }) => {
     await page.emulateMedia({ colorScheme });

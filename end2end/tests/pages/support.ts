@@ -42,6 +42,8 @@ export async function allPages(page: Page): Promise<[string, string][]> {
     ['deploy', '/deploy/projectmeats/dev'],
     ['settings', '/settings'],
     ['nowhere', '/nowhere'],
+    ['no such run', '/runs/999999'],
+    ['no such release', `/releases/projectmeats/${'a'.repeat(40)}`],
     ['no rights', '/?project=secret-project'],
   ];
 }
