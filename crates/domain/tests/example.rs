@@ -65,6 +65,18 @@ fn the_project_and_its_registries_are_read() {
 }
 
 #[test]
+fn an_environment_with_a_channel_of_its_own_tells_that_one_alone() {
+    let own = "[environments.uat]\nnotify = { slack = \"secret:UAT_CHANNEL\" }";
+    let manifest = Manifest::parse(&EXAMPLE.replace("[environments.uat]", own)).unwrap();
+    let told = |name| {
+        let notify = manifest.notify_of(&env(name)).unwrap();
+        notify.slack.as_ref().and_then(Value::secret).cloned()
+    };
+    assert_eq!(told("uat"), Some(secret("UAT_CHANNEL")));
+    assert_eq!(told("dev"), Some(secret("SLACK_WEBHOOK_URL")));
+}
+
+#[test]
 fn the_backend_is_read_as_its_docker_run() {
     let example = example();
     let backend = &example.components[&component("backend")];

@@ -71,6 +71,7 @@ impl Portal {
         self.ring_after_request(&row.project, waiting.iter().chain([&new]));
         Ok(new)
     }
+
     /// Why a run cannot be retried, to be read after its number; `None` where it can.
     pub(crate) async fn not_retried(&self, row: &RunRow) -> Result<Option<String>, Error> {
         let why = match row.state {
