@@ -71,7 +71,7 @@ impl Engine {
         // The answer lasts as long as the program.
         let answer = self.bulk.request(Method::POST, &path, started).await?;
         let mut output = BodyStream::new(answer.into_body());
-        let mut frames = Frames::new(false);
+        let mut frames = Frames::new(false, None);
         let mut kept = 0;
         while let Some(frame) = output.try_next().await? {
             if let Ok(data) = frame.into_data()

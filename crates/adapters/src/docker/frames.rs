@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::logs::LogLine;
+use crate::redact::Redactor;
 use crate::ssh::Source;
 
 /// A line is handed over without its end when it gets longer than this.
@@ -17,14 +18,17 @@ pub(super) struct Frames {
     tty: bool,
     /// A line in pieces, by stream: the engine cuts at 16 KiB and puts the timestamp before each piece.
     open: [Option<(i64, BytesMut)>; 2],
+    /// What must not lie across a cut. Without it lines are handed over whole, however long they are.
+    whole: Option<Redactor>,
 }
 
 impl Frames {
-    pub(super) fn new(tty: bool) -> Self {
+    pub(super) fn new(tty: bool, whole: Option<Redactor>) -> Self {
         Self {
             raw: BytesMut::new(),
             tty,
             open: [None, None],
+            whole,
         }
     }
 
@@ -98,16 +102,21 @@ impl Frames {
             None => *open = Some((at_ns, BytesMut::from(text))),
             Some((_, begun)) => begun.extend_from_slice(&text),
         }
-        match open {
-            Some((_, begun)) if whole || begun.len() > LONGEST_LINE => {
-                open.take().map(|(at_ns, text)| LogLine {
-                    at_ns,
-                    source,
-                    text: text.freeze(),
-                })
-            }
-            _ => None,
+        let (at_ns, begun) = open.as_mut()?;
+        let cut = match &self.whole {
+            _ if whole => begun.len(),
+            Some(secrets) if begun.len() > LONGEST_LINE => secrets.cut(begun),
+            _ => return None,
+        };
+        let line = LogLine {
+            at_ns: *at_ns,
+            source,
+            text: begun.split_to(cut).freeze(),
+        };
+        if begun.is_empty() {
+            *open = None;
         }
+        (whole || cut > 0).then_some(line)
     }
 }
 
@@ -129,7 +138,10 @@ fn stamp(mut frame: Bytes) -> (i64, Bytes) {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::redact::MARK;
 
     fn frame(stream: u8, text: &str) -> Vec<u8> {
         let mut frame = vec![stream, 0, 0, 0];
@@ -139,7 +151,7 @@ mod tests {
     }
 
     fn read(bytes: &[u8], size: usize, tty: bool) -> Vec<(i64, Source, String)> {
-        let (mut frames, mut lines) = (Frames::new(tty), Vec::new());
+        let (mut frames, mut lines) = (Frames::new(tty, None), Vec::new());
         let mut take = |frames: &mut Frames, ended| {
             while let Some(line) = frames.next(ended) {
                 lines.push((
@@ -189,5 +201,44 @@ mod tests {
             (2_000_000_000, Source::Stdout, "two".to_owned()),
         ];
         assert_eq!(read(text, 5, true), want);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_beside_a_secret_and_not_within() {
+        let secret = SecretString::from("hunter2");
+        let redactor = Redactor::new([&secret]).unwrap();
+        let piece = 16 << 10;
+        for shift in 0..9 {
+            let filling = LONGEST_LINE + piece - shift;
+            let text = format!("{}hunter2{}", "x".repeat(filling), "y".repeat(2 * piece));
+            let mut frames = Frames::new(false, Some(redactor.clone()));
+            for part in text.as_bytes().chunks(piece) {
+                let part = str::from_utf8(part).unwrap();
+                frames.feed(&frame(1, &format!("1970-01-01T00:00:01.000000005Z {part}")));
+            }
+            frames.feed(&frame(1, "1970-01-01T00:00:01.000000005Z \n"));
+            let mut lines = Vec::new();
+            while let Some(line) = frames.next(false) {
+                assert_eq!(line.at_ns, 1_000_000_005);
+                lines.push(String::from_utf8(line.text.into()).unwrap());
+            }
+            assert_eq!(lines.len(), 2, "one cut");
+            assert_eq!(lines.concat(), text);
+            let clean: Vec<_> = lines
+                .iter()
+                .map(|line| redactor.redact_line(line))
+                .collect();
+            assert_eq!(clean.concat(), text.replace("hunter2", MARK), "{shift}");
+        }
+    }
+
+    #[test]
+    fn without_a_cut_a_line_stays_whole() {
+        let text = "x".repeat(LONGEST_LINE);
+        let bytes =
+            ["", "", "\n"].map(|end| frame(1, &format!("1970-01-01T00:00:01Z {text}{end}")));
+        let lines = read(&bytes.concat(), 1 << 20, false);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].2.len(), 3 * LONGEST_LINE);
     }
 }

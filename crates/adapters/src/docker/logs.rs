@@ -19,7 +19,7 @@ use super::{
     failure::{About, Failure},
     frames::Frames,
 };
-use crate::ssh::Source;
+use crate::{redact::Redactor, ssh::Source};
 
 /// Most lines of one batch.
 const BATCH: usize = 4096;
@@ -119,6 +119,7 @@ pub struct Logs {
     container: String,
     follow: bool,
     tty: bool,
+    secrets: Redactor,
     cursor: LogCursor,
     seen: Seen,
     /// [`DISORDER`], or less while a slow reader is overtaken before it has come to anything new.
@@ -138,7 +139,8 @@ impl std::fmt::Debug for Logs {
 }
 
 impl Engine {
-    /// Reads a container's log from behind `after`; with `follow`, until the container ends.
+    /// Reads a container's log from behind `after`; with `follow`, until the container ends. A line of more than a
+    /// megabyte comes in pieces, none of `secrets` across two of them.
     ///
     /// Errors: [`DockerError::NotFound`]; [`DockerError::Other`] when its log driver cannot be read back.
     pub async fn logs(
@@ -146,6 +148,7 @@ impl Engine {
         container: &str,
         after: LogCursor,
         follow: bool,
+        secrets: Redactor,
     ) -> Result<Logs, DockerError> {
         let found = self
             .inspect(container)
@@ -165,7 +168,8 @@ impl Engine {
             cursor: after,
             seen: Seen::of(after),
             disorder: DISORDER,
-            frames: Frames::new(found.tty),
+            frames: Frames::new(found.tty, Some(secrets.clone())),
+            secrets,
             end: None,
         })
     }
@@ -268,7 +272,7 @@ impl Logs {
                 self.follow,
             )
             .await?;
-        self.frames = Frames::new(self.tty);
+        self.frames = Frames::new(self.tty, Some(self.secrets.clone()));
         self.seen = Seen::of(self.cursor);
         Ok(())
     }

@@ -1,12 +1,12 @@
-//! Takes known secret values out of everything that is stored or shown, in a stream of bytes or line by line.
+//! Takes known secret values out of everything that is stored or shown, line by line.
 //!
-//! All forms of all secrets (see [`forms`]) go into one Aho-Corasick automaton, which is walked a byte at a time.
+//! All forms of all secrets (see [`forms`]) go into an Aho-Corasick automaton, which is walked a byte at a time.
 //! Every byte that belongs to *any* occurrence of any form is covered, also where two occurrences overlap, and each
-//! covered stretch becomes one `[REDACTED]`. So the result does not depend on how the input was cut into chunks,
-//! and no part of a secret survives beside another one. (The crate's own replacing stops at the first match and
-//! would leave the rest of an overlapping one.)
+//! covered stretch becomes one `[REDACTED]`. So no part of a secret survives beside another one. (The crate's own
+//! replacing stops at the first match and would leave the rest of an overlapping one.)
 //!
-//! Only the bytes that may be the beginning of a secret are held back, so a live log is not delayed.
+//! Who reads lines and cannot wait for the end of a very long one asks [`Redactor::cut`] where to cut it: no secret lies
+//! across that place, so that each piece is redacted by itself.
 //! The automaton holds the values in plain text for as long as the redactor lives.
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -27,6 +27,15 @@ pub const MARK: &str = "[REDACTED]";
 /// Secrets below this many bytes are not looked for: they would black out ordinary words.
 pub const SHORTEST: usize = 4;
 
+/// A line of nothing but secrets that lie over one another, without a place to cut it, is held back up to this size.
+const MOST: usize = 4 << 20;
+
+/// Whether a secret is too short to be looked for, which a person should be told. An empty one hides nothing, so nobody
+/// needs to hear of it.
+pub fn too_short(secret: &SecretString) -> bool {
+    (1..SHORTEST).contains(&secret.expose_secret().trim().len())
+}
+
 /// The secrets of a run are too many or too large to look for.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -34,12 +43,11 @@ pub const SHORTEST: usize = 4;
 )]
 pub struct RedactError(String);
 
-/// Knows what must not be seen. Cheap to clone.
-#[derive(Clone)]
+/// Knows what must not be seen. Cheap to clone. The default looks for nothing.
+#[derive(Clone, Default)]
 pub struct Redactor {
-    /// `None`: there is nothing to look for.
-    needles: Option<Arc<Needles>>,
-    too_short: usize,
+    /// One for all secrets that became known together.
+    needles: Vec<Arc<Needles>>,
 }
 
 struct Needles {
@@ -51,69 +59,77 @@ struct Needles {
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let forms = self
-            .needles
-            .as_ref()
-            .map_or(0, |needles| needles.automaton.patterns_len());
+        let forms = self.needles.iter();
+        let forms: usize = forms.map(|some| some.automaton.patterns_len()).sum();
         write!(f, "Redactor({forms} forms)")
     }
 }
 
 impl Redactor {
-    /// Looks for these secrets. Values shorter than [`SHORTEST`] bytes are left out; see [`Redactor::too_short`].
+    /// Looks for these secrets, except for those that are [`too_short`].
     pub fn new<'a>(
         secrets: impl IntoIterator<Item = &'a SecretString>,
     ) -> Result<Self, RedactError> {
         let mut all = HashSet::new();
-        let mut too_short = 0;
         for secret in secrets {
             let value = secret.expose_secret();
-            if value.trim().len() < SHORTEST {
-                // An empty value hides nothing, so nobody needs to hear of it.
-                too_short += usize::from(!value.trim().is_empty());
-            } else {
+            if value.trim().len() >= SHORTEST {
                 forms::add(value, &mut all);
             }
         }
-        let needles = if all.is_empty() {
-            None
-        } else {
-            Some(Arc::new(Needles::new(&all)?))
-        };
-        Ok(Self { needles, too_short })
-    }
-
-    /// How many secrets were too short to be looked for: a person should be told.
-    pub fn too_short(&self) -> usize {
-        self.too_short
-    }
-
-    /// Starts on a new stream of bytes.
-    pub fn stream(&self) -> Stream {
-        let state = self.needles.as_ref().map(|needles| needles.start);
-        Stream {
-            redactor: self.clone(),
-            state,
-            held: Vec::new(),
-            covered: Vec::new(),
-            in_mark: false,
+        let mut needles = Vec::new();
+        if !all.is_empty() {
+            needles.push(Arc::new(Needles::new(&all)?));
         }
+        Ok(Self { needles })
+    }
+
+    /// Looks for what another one looks for, too.
+    pub fn add(&mut self, other: Self) {
+        self.needles.extend(other.needles);
     }
 
     /// Redacts one line. Each line of a secret with several lines is a secret of its own.
     pub fn redact_line<'a>(&self, line: &'a str) -> Cow<'a, str> {
-        let Some(needles) = &self.needles else {
-            return Cow::Borrowed(line);
-        };
-        let mut covered = Vec::new();
-        needles.walk(needles.start, line.as_bytes(), 0, &mut covered);
-        if covered.is_empty() {
+        let bytes = line.as_bytes();
+        let mut found = Vec::new();
+        for needles in &self.needles {
+            needles.walk(bytes, &mut found);
+        }
+        if found.is_empty() {
             return Cow::Borrowed(line);
         }
         let mut out = Vec::with_capacity(line.len());
-        write_covered(line.as_bytes(), &covered, &mut false, &mut out);
+        let mut at = 0;
+        for covered in joined(found) {
+            out.extend_from_slice(&bytes[at..covered.start]);
+            out.extend_from_slice(MARK.as_bytes());
+            at = covered.end;
+        }
+        out.extend_from_slice(&bytes[at..]);
         // Forms are whole characters, so what is left is text.
         Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    }
+
+    /// Where a line that begins with `text` may be cut so that no secret lies across the cut: at the end of `text`, or
+    /// before what may yet turn out to be one. 0 where that is all of it, and more must come first.
+    pub fn cut(&self, text: &[u8]) -> usize {
+        let (mut open, mut found) = (0, Vec::new());
+        for needles in &self.needles {
+            open = open.max(needles.walk(text, &mut found));
+        }
+        let mut at = text.len() - open;
+        // Whole ones may lie across that place in their turn. Those that end behind it come first here.
+        found.sort_unstable_by_key(|whole| std::cmp::Reverse(whole.end));
+        for whole in found {
+            if whole.start < at && at < whole.end {
+                at = whole.start;
+            }
+        }
+        if at == 0 && text.len() > MOST {
+            return text.len();
+        }
+        at
     }
 }
 
@@ -148,22 +164,18 @@ impl Needles {
         })
     }
 
-    /// Walks over `bytes`, whose first byte stands at `offset`, and notes what is covered: in order, none touching another.
-    fn walk(
-        &self,
-        mut state: StateID,
-        bytes: &[u8],
-        offset: usize,
-        covered: &mut Vec<Range<usize>>,
-    ) -> StateID {
+    /// Walks over `bytes` and notes what is to be covered, one range for each place where a form ends. Gives how many of
+    /// the last bytes may be the beginning of a form.
+    fn walk(&self, bytes: &[u8], found: &mut Vec<Range<usize>>) -> usize {
+        let mut state = self.start;
         for (index, byte) in bytes.iter().enumerate() {
             state = self.automaton.next_state(Anchored::No, state, *byte);
             if self.automaton.is_match(state) {
-                let end = offset + index + 1;
-                cover(covered, end - self.longest(state)..end);
+                let end = index + 1;
+                found.push(end - self.longest(state)..end);
             }
         }
-        state
+        self.depth.get(&state).copied().unwrap_or(0)
     }
 
     /// The length of the longest form that ends in a state.
@@ -177,83 +189,15 @@ impl Needles {
     }
 }
 
-/// Adds a range that ends after all others, and joins those that it touches.
-fn cover(covered: &mut Vec<Range<usize>>, mut new: Range<usize>) {
-    while let Some(last) = covered.last() {
-        if last.end < new.start {
-            break;
+/// The same places in order, with those made one that overlap or touch.
+fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    let mut joined: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
         }
-        new.start = new.start.min(last.start);
-        covered.pop();
     }
-    covered.push(new);
-}
-
-/// Copies `bytes` with a mark for each covered range; `in_mark` says whether the byte before was covered too.
-fn write_covered(bytes: &[u8], covered: &[Range<usize>], in_mark: &mut bool, out: &mut Vec<u8>) {
-    let mut at = 0;
-    for range in covered {
-        if at < range.start {
-            out.extend_from_slice(&bytes[at..range.start]);
-            *in_mark = false;
-        }
-        if !*in_mark {
-            out.extend_from_slice(MARK.as_bytes());
-            *in_mark = true;
-        }
-        at = range.end;
-    }
-    if at < bytes.len() {
-        out.extend_from_slice(&bytes[at..]);
-        *in_mark = false;
-    }
-}
-
-/// Redacts a stream that arrives in chunks.
-pub struct Stream {
-    redactor: Redactor,
-    state: Option<StateID>,
-    /// What may yet turn out to be the beginning of a secret.
-    held: Vec<u8>,
-    /// Covered parts of `held`.
-    covered: Vec<Range<usize>>,
-    in_mark: bool,
-}
-
-impl Stream {
-    /// Takes the next bytes and gives out all that is certain.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let (Some(needles), Some(state)) = (self.redactor.needles.clone(), self.state) else {
-            return bytes.to_vec();
-        };
-        let state = needles.walk(state, bytes, self.held.len(), &mut self.covered);
-        self.state = Some(state);
-        self.held.extend_from_slice(bytes);
-        let open = needles.depth.get(&state).copied().unwrap_or(0);
-        self.release(self.held.len().saturating_sub(open))
-    }
-
-    /// Ends the stream and gives out the rest.
-    pub fn finish(mut self) -> Vec<u8> {
-        self.release(self.held.len())
-    }
-
-    /// Gives out the first `count` held bytes; nothing that follows can cover them any more.
-    fn release(&mut self, count: usize) -> Vec<u8> {
-        let mut ready = Vec::new();
-        let mut later = Vec::new();
-        for range in self.covered.drain(..) {
-            if range.start < count {
-                ready.push(range.start..range.end.min(count));
-            }
-            if range.end > count {
-                later.push(range.start.max(count) - count..range.end - count);
-            }
-        }
-        self.covered = later;
-        let mut out = Vec::with_capacity(count);
-        write_covered(&self.held[..count], &ready, &mut self.in_mark, &mut out);
-        self.held.drain(..count);
-        out
-    }
+    joined
 }

@@ -27,6 +27,7 @@ use super::{
     exec::{Exit, Output, Source},
     hosts::Host,
 };
+use crate::redact::Redactor;
 
 /// Statuses that the scripts below end with; above those that `sh` and the tools use themselves.
 const ABSENT: i32 = 80;
@@ -307,11 +308,13 @@ impl Detached {
         self.phase(&out)
     }
 
-    /// Reads what it writes, from behind `cursor`.
-    pub fn follow(&self, cursor: Cursor) -> Following {
+    /// Reads what it writes, from behind `cursor`. A line that has no end yet after 256 KiB comes in pieces, none of
+    /// `secrets` across two of them.
+    pub fn follow(&self, cursor: Cursor, secrets: Redactor) -> Following {
         Following {
             command: self.clone(),
             cursor,
+            secrets,
             held: Default::default(),
         }
     }
@@ -368,6 +371,7 @@ impl Detached {
 pub struct Following {
     command: Detached,
     cursor: Cursor,
+    secrets: Redactor,
     /// The beginnings of lines whose ends were not written yet, by stream.
     held: [Vec<u8>; 2],
 }
@@ -405,7 +409,7 @@ impl Following {
                 Source::Stderr => &mut self.cursor.stderr,
             };
             held.extend_from_slice(&data);
-            *sent += cut(held, last, |line| lines.push((source, line)));
+            *sent += cut(held, last, &self.secrets, |line| lines.push((source, line)));
         }
         Ok(News { lines, phase })
     }
@@ -417,17 +421,22 @@ impl Following {
 }
 
 /// Takes the whole lines off the front, and everything where it is the last; a line without end is handed over in
-/// pieces. Gives how many bytes that were.
-fn cut(held: &mut Vec<u8>, last: bool, mut each: impl FnMut(Bytes)) -> u64 {
+/// pieces, with no secret across two of them. Gives how many bytes that were.
+fn cut(held: &mut Vec<u8>, last: bool, secrets: &Redactor, mut each: impl FnMut(Bytes)) -> u64 {
     let mut taken = 0;
     while let Some(end) = held[taken..].iter().position(|byte| *byte == b'\n') {
         each(Bytes::copy_from_slice(&held[taken..taken + end]));
         taken += end + 1;
     }
-    let rest = held.len() - taken;
-    if rest > 0 && (last || rest >= CHUNK) {
-        each(Bytes::copy_from_slice(&held[taken..]));
-        taken = held.len();
+    let rest = &held[taken..];
+    let piece = match rest.len() {
+        all if last => all,
+        CHUNK.. => secrets.cut(rest),
+        _ => 0,
+    };
+    if piece > 0 {
+        each(Bytes::copy_from_slice(&rest[..piece]));
+        taken += piece;
     }
     held.drain(..taken);
     taken as u64
@@ -435,16 +444,19 @@ fn cut(held: &mut Vec<u8>, last: bool, mut each: impl FnMut(Bytes)) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
+
     use super::*;
+    use crate::redact::MARK;
 
     #[test]
     fn whole_lines_are_handed_over_and_the_rest_waits_for_its_end() {
-        let mut held = b"one\n\ntwo".to_vec();
+        let (mut held, none) = (b"one\n\ntwo".to_vec(), Redactor::default());
         let mut lines = Vec::new();
-        assert_eq!(cut(&mut held, false, |line| lines.push(line)), 5);
+        assert_eq!(cut(&mut held, false, &none, |line| lines.push(line)), 5);
         held.extend_from_slice(b" and more\nthree");
-        assert_eq!(cut(&mut held, false, |line| lines.push(line)), 13);
-        assert_eq!(cut(&mut held, true, |line| lines.push(line)), 5);
+        assert_eq!(cut(&mut held, false, &none, |line| lines.push(line)), 13);
+        assert_eq!(cut(&mut held, true, &none, |line| lines.push(line)), 5);
         assert_eq!(lines, ["one", "", "two and more", "three"]);
         assert!(held.is_empty());
     }
@@ -454,9 +466,29 @@ mod tests {
         let mut held = vec![b'x'; CHUNK + 1];
         let mut sizes = Vec::new();
         assert_eq!(
-            cut(&mut held, false, |line| sizes.push(line.len())),
+            cut(&mut held, false, &Redactor::default(), |line| sizes
+                .push(line.len())),
             CHUNK as u64 + 1
         );
         assert_eq!(sizes, [CHUNK + 1]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_beside_a_secret_and_not_within() {
+        let secret = SecretString::from("hunter2");
+        let redactor = Redactor::new([&secret]).unwrap();
+        for shift in 0..9 {
+            let text = format!("{}hunter2 and on", "x".repeat(CHUNK - shift));
+            let (mut held, mut clean, mut sent) = (Vec::new(), String::new(), 0);
+            let (first, second) = text.split_at(CHUNK);
+            for (part, last) in [(first, false), (second, true)] {
+                held.extend_from_slice(part.as_bytes());
+                sent += cut(&mut held, last, &redactor, |piece| {
+                    clean += &redactor.redact_line(str::from_utf8(&piece).unwrap());
+                });
+            }
+            assert_eq!(sent, text.len() as u64);
+            assert_eq!(clean, text.replace("hunter2", MARK), "{shift}");
+        }
     }
 }

@@ -5,13 +5,17 @@ use std::{
 
 use adapters::{
     docker::{DockerError, Engine, LogCursor, LogLine},
+    redact::Redactor,
     ssh::Source,
 };
 
 use super::lab::{Lab, docker, run};
 
 async fn read(engine: &Engine, id: &str, after: LogCursor, follow: bool) -> Vec<LogLine> {
-    let mut logs = engine.logs(id, after, follow).await.unwrap();
+    let mut logs = engine
+        .logs(id, after, follow, Redactor::default())
+        .await
+        .unwrap();
     let mut lines = Vec::new();
     while let Some(batch) = logs.next().await.unwrap() {
         assert!(!batch.is_empty());
@@ -78,7 +82,10 @@ async fn a_reader_that_stalls_holds_nothing_up_and_still_gets_every_line() {
         "printf -v pad '%400s' x; for i in {1..200000}; do echo \"$i $pad\"; done",
     )
     .await;
-    let mut logs = engine.logs(&id, LogCursor::default(), true).await.unwrap();
+    let mut logs = engine
+        .logs(&id, LogCursor::default(), true, Redactor::default())
+        .await
+        .unwrap();
     let mut count = 0;
     let mut check = |batch: Vec<LogLine>| {
         for line in batch {
@@ -116,7 +123,10 @@ async fn a_lost_connection_is_told_and_the_log_goes_on_over_a_new_one() {
         "for i in {1..60}; do echo $i; sleep 0.1; done",
     )
     .await;
-    let mut logs = engine.logs(&id, LogCursor::default(), true).await.unwrap();
+    let mut logs = engine
+        .logs(&id, LogCursor::default(), true, Redactor::default())
+        .await
+        .unwrap();
     let mut lines: Vec<LogLine> = logs.next().await.unwrap().unwrap();
     // Every connection of that account, but not the listener.
     assert!(

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command as Process;
 use std::time::{Duration, Instant};
 
+use adapters::redact::Redactor;
 use adapters::ssh::{Cursor, Detached, Following, Host, Hosts, Phase, Source, SshError};
 use futures::future::join_all;
 
@@ -72,7 +73,8 @@ async fn its_lines_come_by_stream_and_its_status_is_told() {
     let env = [("WHO", "it's $HOME; \"you\"".to_owned())];
     let script = "echo \"$WHO\"\npwd >&2\necho \"${LC_ALL-unset}\"\nprintf 'no end'\nexit 3";
     command.start(&env, script).await.unwrap();
-    let (mut lines, phase) = rest(&mut command.follow(Cursor::default())).await;
+    let (mut lines, phase) =
+        rest(&mut command.follow(Cursor::default(), Redactor::default())).await;
     lines.sort_by_key(|(source, _)| *source as usize);
     let home = sshd.path("home");
     let want = [
@@ -102,7 +104,7 @@ async fn a_lost_connection_neither_ends_it_nor_starts_it_again() {
     let (mut sshd, host) = host().await;
     let script = counting(&sshd);
     let command = started(&host, "lost", &script).await;
-    let mut following = command.follow(Cursor::default());
+    let mut following = command.follow(Cursor::default(), Redactor::default());
     let mut seen = following.next().await.unwrap().lines;
     while seen.is_empty() {
         seen = following.next().await.unwrap().lines;
@@ -117,7 +119,7 @@ async fn a_lost_connection_neither_ends_it_nor_starts_it_again() {
     let again = again.detached("lost");
     assert_eq!(again.start(&[], &script).await.unwrap(), Phase::Running);
     fs::write(sshd.path("go"), "").unwrap();
-    let (lines, phase) = rest(&mut again.follow(following.cursor())).await;
+    let (lines, phase) = rest(&mut again.follow(following.cursor(), Redactor::default())).await;
     assert_eq!(lines, [(Source::Stdout, "after".to_owned())]);
     assert_eq!((phase, count(&sshd)), (Phase::Ended(7), 1));
 }
@@ -129,7 +131,8 @@ async fn started_by_many_at_once_it_runs_once() {
     let all = join_all((0..6).map(|_| started(&host, "many", &script))).await;
     fs::write(sshd.path("go"), "").unwrap();
     for command in all {
-        let (lines, phase) = rest(&mut command.follow(Cursor::default())).await;
+        let (lines, phase) =
+            rest(&mut command.follow(Cursor::default(), Redactor::default())).await;
         assert_eq!((lines.len(), phase), (2, Phase::Ended(7)));
     }
     assert_eq!(count(&sshd), 1);
@@ -151,7 +154,7 @@ async fn a_start_that_broke_off_before_it_ran_is_made_up_for() {
     assert_eq!(command.look().await.unwrap(), Phase::Absent);
     let command = started(&host, "early", "echo another script").await;
     fs::write(sshd.path("go"), "").unwrap();
-    let (lines, phase) = rest(&mut command.follow(Cursor::default())).await;
+    let (lines, phase) = rest(&mut command.follow(Cursor::default(), Redactor::default())).await;
     assert_eq!((lines.len(), phase), (2, Phase::Ended(7)));
     assert_eq!(count(&sshd), 1);
 }
@@ -168,7 +171,7 @@ async fn one_that_was_killed_from_outside_has_an_unknown_outcome_and_is_not_repe
         .args(["-9", "--", &group])
         .status()
         .unwrap();
-    let (lines, phase) = rest(&mut command.follow(Cursor::default())).await;
+    let (lines, phase) = rest(&mut command.follow(Cursor::default(), Redactor::default())).await;
     assert_eq!((lines.len(), phase), (1, Phase::Unknown));
     assert_eq!(command.start(&[], &script).await.unwrap(), Phase::Unknown);
     assert_eq!(count(&sshd), 1);
@@ -186,7 +189,7 @@ async fn it_runs_for_as_long_as_a_process_of_it_lives() {
         .unwrap();
     assert_eq!(command.look().await.unwrap(), Phase::Running);
     fs::write(sshd.path("go"), "").unwrap();
-    let (lines, phase) = rest(&mut command.follow(Cursor::default())).await;
+    let (lines, phase) = rest(&mut command.follow(Cursor::default(), Redactor::default())).await;
     assert_eq!((lines.len(), phase), (2, Phase::Unknown));
 }
 
@@ -200,7 +203,7 @@ async fn it_is_asked_to_end_and_killed_when_it_does_not_listen() {
         ("does-not", format!("trap '' TERM\n{waits}"), 137),
     ] {
         let command = started(&host, key, &script).await;
-        let mut following = command.follow(Cursor::default());
+        let mut following = command.follow(Cursor::default(), Redactor::default());
         while following.next().await.unwrap().lines.is_empty() {}
         let pid = pid(&sshd, key);
         assert_eq!(
@@ -228,7 +231,7 @@ async fn much_output_comes_whole_and_once_however_often_it_is_taken_up_again() {
     let mut cursor = Cursor::default();
     let (mut out, mut err) = (Vec::new(), Vec::new());
     loop {
-        let mut following = command.follow(cursor);
+        let mut following = command.follow(cursor, Redactor::default());
         let news = following.next().await.unwrap();
         for (source, line) in news.lines {
             let line = String::from_utf8_lossy(&line).into_owned();
@@ -280,7 +283,7 @@ async fn another_one_of_its_group_is_told_for_as_long_as_it_runs() {
         .unwrap();
     assert_eq!(later.other().await.unwrap(), Some(folder));
     fs::write(sshd.path("go"), "").unwrap();
-    rest(&mut earlier.follow(Cursor::default())).await;
+    rest(&mut earlier.follow(Cursor::default(), Redactor::default())).await;
     assert_eq!(later.other().await.unwrap(), None);
 }
 
@@ -298,7 +301,7 @@ async fn its_script_is_not_in_any_command_line() {
     assert!(all.contains(".fairlead/argv/script"), "{all}");
     assert!(!all.contains("marked_text"), "{all}");
     fs::write(sshd.path("go"), "").unwrap();
-    rest(&mut command.follow(Cursor::default())).await;
+    rest(&mut command.follow(Cursor::default(), Redactor::default())).await;
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use adapters::redact::Redactor;
+use adapters::redact::{Redactor, SHORTEST, too_short as is_too_short};
 use domain::StepId;
 use domain::log::Stream;
+use secrecy::SecretString;
 use store::{Claim, NewLine, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -35,7 +36,7 @@ struct Shared {
     /// Lines that were said and are not stored yet.
     ahead: AtomicUsize,
     /// What must not be seen; it grows as values turn up on the way, such as those of a host's `.env`.
-    redactors: RwLock<Vec<Redactor>>,
+    redactor: RwLock<Redactor>,
     /// Why nothing is stored any more. Lines after a gap would look as if there were none.
     broken: OnceLock<LogError>,
 }
@@ -68,7 +69,7 @@ impl Log {
         let (inbox, messages) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             ahead: AtomicUsize::new(0),
-            redactors: RwLock::new(redactor.into_iter().collect()),
+            redactor: RwLock::new(redactor.unwrap_or_default()),
             broken: OnceLock::new(),
         });
         let keeper = Keeper {
@@ -116,11 +117,14 @@ impl Log {
 
     /// Looks for these secrets too from here on.
     pub(super) fn redact_too(&self, redactor: Redactor) {
-        let mut redactors = self.shared.redactors.write();
-        redactors
-            .as_mut()
-            .unwrap_or_else(|poisoned| poisoned.get_mut())
-            .push(redactor);
+        let known = self.shared.redactor.write();
+        known.unwrap_or_else(PoisonError::into_inner).add(redactor);
+    }
+
+    /// What is looked for by now, for those who must cut long lines before they come here.
+    pub(super) fn redactor(&self) -> Redactor {
+        let known = self.shared.redactor.read();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes everything that must not be seen out of a text that is shown elsewhere.
@@ -142,13 +146,24 @@ impl Log {
 
 impl Shared {
     fn clean(&self, text: &mut String) {
-        let redactors = self.redactors.read();
-        for redactor in redactors.unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Cow::Owned(clean) = redactor.redact_line(text) {
-                *text = clean;
-            }
+        let known = self.redactor.read();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        if let Cow::Owned(clean) = known.redact_line(text) {
+            *text = clean;
         }
     }
+}
+
+/// Says which secrets stay in logs because they are too short to be looked for, where there are such.
+pub(super) fn too_short(secrets: &[(&str, &SecretString)]) -> Option<String> {
+    let short = secrets.iter().filter(|(_, value)| is_too_short(value));
+    let names: Vec<&str> = short.map(|(name, _)| *name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "not hidden in the log because shorter than {SHORTEST} bytes: {}",
+            names.join(", ")
+        )
+    })
 }
 
 struct Keeper {
@@ -246,7 +261,6 @@ impl Keeper {
 mod tests {
     use adapters::secrets::Source;
     use domain::{EnvName, ProjectName, RunId};
-    use secrecy::SecretString;
 
     use super::*;
     use crate::{Config, GithubConfig};

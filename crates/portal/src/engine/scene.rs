@@ -1,6 +1,6 @@
 //! What every step of a run works with: the manifest the run was planned from, the values of its secrets, the hosts.
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use adapters::docker::Engine;
 use adapters::git::Mirror;
@@ -17,6 +17,7 @@ use domain::{ComponentName, HostName, RunId};
 use secrecy::{ExposeSecret, SecretString};
 use store::StoredRun;
 
+use super::log::too_short;
 use super::steps::StepError;
 use crate::Portal;
 
@@ -62,6 +63,8 @@ pub(super) struct Scene {
     /// Who asked for the run, in words.
     pub(super) by: String,
     pub(super) redactor: Redactor,
+    /// What is to be said of secrets that stay in logs, until a step has said it.
+    too_short: Mutex<Option<String>>,
     secrets: BTreeMap<SecretName, SecretString>,
 }
 
@@ -94,8 +97,14 @@ impl Scene {
             .await
             .ok()
             .flatten();
-        let redactor =
-            Redactor::new(secrets.values().chain(&github)).map_err(|e| fault(e.to_string()))?;
+        let named = secrets.iter().map(|(name, value)| (name.as_str(), value));
+        let github = github.iter();
+        let named: Vec<_> = named
+            .chain(github.map(|value| (parts.config.github.token.as_str(), value)))
+            .collect();
+        let too_short = Mutex::new(too_short(&named));
+        let redactor = Redactor::new(named.into_iter().map(|(_, value)| value));
+        let redactor = redactor.map_err(|e| fault(e.to_string()))?;
         let by = stored.row.by.to_string();
         let (portal, run) = (portal.clone(), stored.row.id);
         let key = key_of(stored);
@@ -108,8 +117,15 @@ impl Scene {
             place,
             by,
             redactor,
+            too_short,
             secrets,
         })
+    }
+
+    /// What a person should know of secrets that stay in logs; once, so that a run says it where it begins.
+    pub(super) fn warning(&self) -> Option<String> {
+        let said = self.too_short.lock();
+        said.unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The value itself, or what the secret holds.

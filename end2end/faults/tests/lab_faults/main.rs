@@ -21,5 +21,6 @@ mod migrations;
 mod pushes;
 mod refusals;
 mod registries;
+mod secrets;
 mod tests;
 mod undo;

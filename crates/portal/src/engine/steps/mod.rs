@@ -357,7 +357,6 @@ fn readable_log() -> LogDriver {
     }
 }
 
-/// Does the step.
 /// Whether something is to be cleared away once the step has succeeded.
 pub(super) fn leaves_something(step: &StepKind) -> bool {
     matches!(step, StepKind::Test { passed: None, .. })
@@ -370,7 +369,11 @@ pub(super) async fn clear_up(work: &Work) {
     }
 }
 
+/// Does the step.
 pub(super) async fn perform(work: &Work) -> Result<Outcome, StepError> {
+    if let Some(warning) = work.scene.warning() {
+        work.log.say(warning);
+    }
     match &work.planned.step {
         StepKind::Checkout => work.unless_halted(checkout::checkout(work)).await,
         StepKind::Lint { workflows } => work.unless_halted(lint::lint(work, workflows)).await,

@@ -5,6 +5,7 @@ use adapters::ssh::Host;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::{StepError, Work};
+use crate::engine::log::too_short;
 
 /// `--env-file` is read by whoever starts the container; here that is the portal, so it reads it on the host. Its
 /// values are secrets of the host that the portal has not seen before: they are kept out of the log from here on.
@@ -31,11 +32,17 @@ pub(in crate::engine::steps) async fn read(
             "correct the file on the host",
         )
     })?;
-    let secrets = values
+    let secrets: Vec<(&str, &SecretString)> = values
         .iter()
         .filter(|(name, value)| hides(name, value.expose_secret()))
-        .map(|(_, value)| value);
-    let redactor = Redactor::new(secrets).map_err(|error| StepError::fatal(error.to_string()))?;
+        .map(|(name, value)| (name.as_str(), value))
+        .collect();
+    if let Some(names) = too_short(&secrets) {
+        work.log
+            .say(format!("of {path} on host {}, {names}", host.name()));
+    }
+    let redactor = Redactor::new(secrets.into_iter().map(|(_, value)| value));
+    let redactor = redactor.map_err(|error| StepError::fatal(error.to_string()))?;
     work.log.redact_too(redactor);
     Ok(values)
 }

@@ -65,12 +65,14 @@ impl<'s> Output<'s> {
     /// False when the log takes no more lines.
     async fn read(&mut self, follow: bool) -> Result<bool, StepError> {
         let site = self.site;
-        let mut logs: Logs = site.engine.logs(&site.serving, self.cursor, follow).await?;
+        let log = &site.work.log;
+        let logs = (site.engine).logs(&site.serving, self.cursor, follow, log.redactor());
+        let mut logs: Logs = logs.await?;
         while let Some(batch) = logs.next().await? {
             let lines = batch.into_iter().map(line).collect();
             // Before the wait, which may never end: the log has the lines from its first moment on.
             self.cursor = logs.cursor();
-            match site.work.log.lines(lines, text(self.cursor)).await {
+            match log.lines(lines, text(self.cursor)).await {
                 Ok(()) => {}
                 Err(LogError::LostLease) => return Err(StepError::Lost),
                 Err(LogError::Unstored(_)) => return Ok(false),

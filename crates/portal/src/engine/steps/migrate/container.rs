@@ -254,7 +254,11 @@ impl<'w> InContainer<'w> {
     pub(super) async fn next(&mut self) -> Result<News, StepError> {
         let logs = match &mut self.logs {
             Some(logs) => logs,
-            empty => empty.insert(self.engine.logs(&self.name, self.cursor, true).await?),
+            empty => {
+                let secrets = self.work.log.redactor();
+                let logs = self.engine.logs(&self.name, self.cursor, true, secrets);
+                empty.insert(logs.await?)
+            }
         };
         match logs.next().await {
             Ok(Some(batch)) => {
@@ -316,10 +320,9 @@ impl<'w> InContainer<'w> {
 
     /// From the first one on, the lines that tell something besides the log, of one that has ended.
     pub(super) async fn all(&self) -> Result<Vec<NewLine>, StepError> {
-        let mut logs = self
-            .engine
-            .logs(&self.name, LogCursor::default(), false)
-            .await?;
+        let secrets = self.work.log.redactor();
+        let logs = (self.engine).logs(&self.name, LogCursor::default(), false, secrets);
+        let mut logs = logs.await?;
         let mut lines = Vec::new();
         while let Some(batch) = logs.next().await? {
             let told = batch.into_iter().map(line);

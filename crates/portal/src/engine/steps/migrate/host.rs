@@ -1,6 +1,7 @@
 //! A migration in the host's own shell.
 use std::time::Duration;
 
+use adapters::redact::Redactor;
 use adapters::ssh::{Detached, Following, Host, Phase, Source};
 use domain::log::Stream;
 use domain::manifest::{Component, Migrate};
@@ -22,6 +23,7 @@ pub(super) struct OnHost {
     host: Host,
     command: Detached,
     following: Following,
+    secrets: Redactor,
     variables: Vec<(&'static str, String)>,
 }
 
@@ -50,7 +52,8 @@ impl OnHost {
         let group = format!("{}/{}/{name}", plan.project, plan.environment);
         let command = host.detached(key).in_group(group);
         Ok(Self {
-            following: command.follow(record.on_host),
+            following: command.follow(record.on_host, work.log.redactor()),
+            secrets: work.log.redactor(),
             variables: variables(work, wanted),
             host,
             command,
@@ -105,7 +108,7 @@ impl OnHost {
 
     /// From the first one on, the lines that tell something besides the log, of one that has ended.
     pub(super) async fn all(&self) -> Result<Vec<NewLine>, StepError> {
-        let mut following = self.command.follow(Default::default());
+        let mut following = (self.command).follow(Default::default(), self.secrets.clone());
         let mut lines = Vec::new();
         loop {
             let more = news(&mut following).await?;

@@ -132,13 +132,14 @@ impl Reading<'_> {
     }
 
     async fn read(&mut self, follow: bool) -> Result<(), StepError> {
-        let engine = &self.bench.engine;
-        let mut logs = engine.logs(self.container, self.cursor, follow).await?;
+        let (engine, log) = (&self.bench.engine, &self.bench.work.log);
+        let logs = engine.logs(self.container, self.cursor, follow, log.redactor());
+        let mut logs = logs.await?;
         while let Some(batch) = logs.next().await? {
             self.cursor = logs.cursor();
             let lines = batch.iter().map(|line| self.heard.line(line)).collect();
             // The tests start afresh after a restart, so nobody goes on from here.
-            match self.bench.work.log.lines(lines, String::new()).await {
+            match log.lines(lines, String::new()).await {
                 // A log that cannot be kept is no fault of the tests.
                 Ok(()) | Err(LogError::Unstored(_)) => {}
                 Err(LogError::LostLease) => return Err(StepError::Lost),

@@ -148,7 +148,9 @@ async fn unusable(bench: &Bench<'_>, name: &str, id: &str, what: String) -> Step
 
 async fn last_lines(bench: &Bench<'_>, id: &str) -> VecDeque<String> {
     let mut tail = VecDeque::new();
-    let Ok(mut logs) = bench.engine.logs(id, LogCursor::default(), false).await else {
+    let secrets = bench.work.log.redactor();
+    let logs = bench.engine.logs(id, LogCursor::default(), false, secrets);
+    let Ok(mut logs) = logs.await else {
         return tail;
     };
     while let Ok(Some(batch)) = logs.next().await {
