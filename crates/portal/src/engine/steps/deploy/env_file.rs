@@ -50,9 +50,10 @@ pub(in crate::engine::steps) async fn read(
 /// Whether a value of an env file must not be shown. Hiding `INFO` or `production` wherever they occur would only
 /// make a log unreadable, so it goes by the name, and by whether a URL carries a password.
 fn hides(name: &str, value: &str) -> bool {
-    const MARKS: [&str; 11] = [
+    const MARKS: [&str; 12] = [
         "SECRET",
         "PASS",
+        "PWD",
         "TOKEN",
         "KEY",
         "CREDENTIAL",
@@ -96,6 +97,7 @@ mod tests {
             ("SECRET_KEY", "x"),
             ("DB_PASSWORD", "x"),
             ("DB_PASS", "x"),
+            ("DB_PWD", "x"),
             ("BASIC_AUTH", "dev:x"),
             ("HASH_SALT", "x"),
             ("SLACK_WEBHOOK", "https://hooks.example/T0/B0/x"),
