@@ -9,17 +9,29 @@ use crate::{Store, StoreError, json};
 pub struct Head {
     /// The chain.
     pub chain: Chain,
-    /// The number of its last event; 0 before the first.
+    /// The number of its last event; 0 before the first, and where nothing says it.
     pub seq: i64,
+    /// The number of the last event that is there: the same, unless somebody has changed the trail from outside.
+    pub last: i64,
     /// The hash of its last event.
     pub hash: ChainHash,
 }
 
 impl Head {
-    pub(crate) fn of_row(chain: Chain, seq: i64, hash: &str) -> Result<Self, StoreError> {
+    pub(crate) fn of_row(
+        chain: Chain,
+        seq: i64,
+        hash: &str,
+        last: i64,
+    ) -> Result<Self, StoreError> {
         let hash = ChainHash::parse(hash)
             .ok_or_else(|| StoreError::corrupt("the head of an audit chain", "no hash"))?;
-        Ok(Self { chain, seq, hash })
+        Ok(Self {
+            chain,
+            seq,
+            last,
+            hash,
+        })
     }
 }
 
@@ -72,24 +84,31 @@ impl Store {
             .collect())
     }
 
-    /// Every chain, with where it stands.
+    /// Every chain of which there is an event or a head, with where it stands.
     pub async fn audit_heads(&self) -> Result<Vec<Head>, StoreError> {
-        let rows: Vec<(String, i64, String)> = rd!(&self.main, |pool| {
-            sqlx::query_as("SELECT chain, seq, hash FROM audit_head ORDER BY chain")
-                .fetch_all(pool)
-                .await?
+        // One statement, so that all of it is of one moment.
+        let rows: Vec<(String, i64, String, i64)> = rd!(&self.main, |pool| {
+            sqlx::query_as(
+                "SELECT every.chain, COALESCE(audit_head.seq, 0), COALESCE(audit_head.hash, $1),
+                     COALESCE((SELECT MAX(seq) FROM audit WHERE audit.chain = every.chain), 0)
+                 FROM (SELECT chain FROM audit UNION SELECT chain FROM audit_head) AS every
+                 LEFT JOIN audit_head ON audit_head.chain = every.chain ORDER BY every.chain",
+            )
+            .bind(ChainHash::START.to_string())
+            .fetch_all(pool)
+            .await?
         });
         rows.into_iter()
-            .map(|(chain, seq, hash)| {
+            .map(|(chain, seq, hash, last)| {
                 let chain = Chain::try_from(chain)
                     .map_err(|error| StoreError::corrupt("an audit chain", error))?;
-                Head::of_row(chain, seq, &hash)
+                Head::of_row(chain, seq, &hash, last)
             })
             .collect()
     }
 
-    /// Checks a whole chain against the head that was read before; [`StoreError::Broken`] names the first event
-    /// that is not what it was. Events that are added meanwhile are left for the next time.
+    /// Checks a whole chain against the head that was read before, and the head against the chain;
+    /// [`StoreError::Broken`] names the first event that is not what it was. Events that are added meanwhile are left for the next time.
     pub async fn verify_audit(&self, head: &Head) -> Result<(), StoreError> {
         let mut hash = ChainHash::START;
         let mut next = 1;
@@ -103,7 +122,8 @@ impl Store {
             hash = audit::verify(&head.chain, next, hash, &links)?;
             next += i64::try_from(links.len()).unwrap_or(PAGE);
         }
-        if next <= head.seq {
+        // A head is stored with its first event, so there is none without.
+        if next <= head.seq || head.last == 0 {
             return Err(Broken {
                 seq: next,
                 why: "it is missing",
@@ -114,6 +134,13 @@ impl Store {
             return Err(Broken {
                 seq: head.seq,
                 why: "it is not the one that was written last",
+            }
+            .into());
+        }
+        if head.last > head.seq {
+            return Err(Broken {
+                seq: head.seq + 1,
+                why: "the head of the chain does not reach to it",
             }
             .into());
         }

@@ -28,9 +28,9 @@ pub enum StoreError {
         /// The newest version that this program knows.
         known: i64,
     },
-    /// A command wants to use a database that the running portal has not yet brought up to date.
+    /// A command wants to use a database that the portal has not yet brought up to date.
     #[error(
-        "the database {place} is at version {found} and is in use by a portal, while this Fairlead wants version {known}; restart the portal with this Fairlead first"
+        "the database {place} is at version {found}, while this Fairlead wants version {known}; start the portal with this Fairlead first, which brings it up to date"
     )]
     Older {
         /// Which database.
@@ -40,6 +40,11 @@ pub enum StoreError {
         /// The version that this program needs.
         known: i64,
     },
+    /// A command wants to read a database that nobody has made.
+    #[error(
+        "there is no database at {0}; see that `data_dir` and `database_url` are those of the portal"
+    )]
+    Absent(String),
     /// Another portal works on the same SQLite file.
     #[error("{} is in use by another portal ({holder}); stop that one, or give this one another `data_dir`", .path.display())]
     InUse {

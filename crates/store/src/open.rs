@@ -45,14 +45,14 @@ impl Store {
                 };
                 open_sqlite(path, Some(lock)).await
             }
-            StoreUrl::Postgres(_) => open_postgres(url).await,
+            StoreUrl::Postgres(_) => open_postgres(url, true).await,
         }
     }
 
     /// Opens the store for a command on the portal's machine, beside a portal that may be running.
     ///
-    /// On SQLite, while a portal holds the lock, the database is used as it is: an older one is refused with
-    /// [`StoreError::Older`] and not brought up to date under the portal's feet.
+    /// The database is used as it is: an older one is refused with [`StoreError::Older`] and not brought up to date
+    /// under the portal's feet. On SQLite the lock tells when no portal is there; then it is made or brought up to date.
     pub async fn open_beside(url: &StoreUrl) -> Result<Self, StoreError> {
         match url {
             StoreUrl::Sqlite(path) => match Lock::take(path) {
@@ -60,7 +60,20 @@ impl Store {
                 Err(StoreError::InUse { .. }) => open_sqlite(path, None).await,
                 Err(other) => Err(other),
             },
-            StoreUrl::Postgres(_) => open_postgres(url).await,
+            StoreUrl::Postgres(_) => open_postgres(url, false).await,
+        }
+    }
+
+    /// Opens the store for a command that only looks at what is there. [`StoreError::Absent`] where there is no
+    /// database: none is made, and none is brought up to date.
+    pub async fn open_existing(url: &StoreUrl) -> Result<Self, StoreError> {
+        match url {
+            StoreUrl::Sqlite(path) => match path.try_exists() {
+                Ok(true) => open_sqlite(path, None).await,
+                Ok(false) => Err(StoreError::Absent(path.display().to_string())),
+                Err(error) => Err(of_io(path, &error)),
+            },
+            StoreUrl::Postgres(_) => open_postgres(url, false).await,
         }
     }
 
@@ -187,7 +200,7 @@ async fn sqlite(
         .connect_with(
             options
                 .clone()
-                .create_if_missing(true)
+                .create_if_missing(migrate)
                 .journal_mode(SqliteJournalMode::Wal),
         )
         .await
@@ -225,7 +238,7 @@ async fn sqlite(
     Ok(Db::Lite { read, write })
 }
 
-async fn open_postgres(url: &StoreUrl) -> Result<Store, StoreError> {
+async fn open_postgres(url: &StoreUrl, migrate: bool) -> Result<Store, StoreError> {
     let StoreUrl::Postgres(options) = url else {
         return Err(StoreError::BadUrl(url.to_string()));
     };
@@ -243,7 +256,15 @@ async fn open_postgres(url: &StoreUrl) -> Result<Store, StoreError> {
             known,
         });
     }
-    POSTGRES.run(&pool).await?;
+    if migrate {
+        POSTGRES.run(&pool).await?;
+    } else if found < known {
+        return Err(StoreError::Older {
+            place: url.to_string(),
+            found,
+            known,
+        });
+    }
     Ok(Store {
         main: db.clone(),
         logs: db,

@@ -123,7 +123,7 @@ impl Head {
             .fetch_one(conn)
             .await?
         });
-        Head::of_row(chain, seq, &hash)
+        Head::of_row(chain, seq, &hash, seq)
     }
 
     async fn follow(&self, open: &mut Open, event: &AuditEvent) -> Result<(), StoreError> {

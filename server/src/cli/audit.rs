@@ -13,9 +13,15 @@ pub(super) async fn verify(config: &Path, out: &mut dyn Write) -> Result<(), Fai
     let config = Config::load(config)?.portal().await?;
     let failed = |error: StoreError| Failure::Failed(error.to_string());
     let url: StoreUrl = config.database.expose_secret().parse().map_err(failed)?;
-    let store = Store::open_beside(&url).await.map_err(failed)?;
+    let store = Store::open_existing(&url).await.map_err(failed)?;
+    let heads = store.audit_heads().await.map_err(failed)?;
+    if heads.is_empty() {
+        return Err(Failure::Problems(format!(
+            "the audit trail of {url} is empty; see that `data_dir` and `database_url` are those of the portal"
+        )));
+    }
     let mut broken = 0;
-    for head in store.audit_heads().await.map_err(failed)? {
+    for head in heads {
         match store.verify_audit(&head).await {
             Ok(()) => writeln!(
                 out,

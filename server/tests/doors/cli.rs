@@ -210,3 +210,57 @@ fn enrol_says_what_it_cannot_reach() {
         Some(2)
     );
 }
+
+#[tokio::test]
+async fn a_trail_that_was_changed_ends_the_verification_with_1() {
+    let dir = portal_folder();
+    let run = |args: &[&str]| {
+        let config = ["--config", "fairlead.toml"];
+        fairlead(dir.path(), &[args, &config].concat())
+    };
+    // Another folder than the portal's: nothing to verify, and nothing is made.
+    let nowhere = run(&["audit", "verify"]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert_eq!(out(&nowhere), "");
+    let words = err(&nowhere);
+    assert!(
+        words.contains("there is no database at ") && words.contains("`data_dir`"),
+        "{words}"
+    );
+    assert!(!dir.path().join("portal").exists());
+
+    assert_eq!(run(&["token", "list"]).status.code(), Some(0));
+    let empty = run(&["audit", "verify"]);
+    assert_eq!(empty.status.code(), Some(1));
+    assert!(
+        err(&empty).contains("fairlead.db is empty"),
+        "{}",
+        err(&empty)
+    );
+
+    for name in ["one", "two"] {
+        let made = run(&["token", "create", name, "--role", "viewer"]);
+        assert_eq!(made.status.code(), Some(0), "{}", err(&made));
+    }
+    let whole = run(&["audit", "verify"]);
+    assert_eq!(whole.status.code(), Some(0), "{}", err(&whole));
+    let told = out(&whole);
+    assert!(told.starts_with("portal: 2 events, unbroken"), "{told}");
+
+    let url = format!("sqlite://{}/portal/fairlead.db", dir.path().display());
+    let pool = sqlx::SqlitePool::connect(&url).await.unwrap();
+    let forget = "DROP TRIGGER audit_is_not_deleted; DELETE FROM audit WHERE seq = 2";
+    sqlx::raw_sql(forget).execute(&pool).await.unwrap();
+    pool.close().await;
+    let broken = run(&["audit", "verify"]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert_eq!(
+        out(&broken),
+        "portal: the audit trail is broken at event 2: it is missing\n"
+    );
+    assert!(
+        err(&broken).contains("changed from outside"),
+        "{}",
+        err(&broken)
+    );
+}

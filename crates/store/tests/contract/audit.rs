@@ -11,6 +11,9 @@ stories!(
     the_database_refuses_to_change_the_trail,
     a_changed_event_is_found,
     a_cut_off_end_is_found,
+    a_chain_without_its_head_is_found,
+    a_head_that_was_put_back_is_found,
+    a_head_without_its_chain_is_found,
 );
 
 async fn verify(world: &World) -> Result<(), StoreError> {
@@ -119,6 +122,13 @@ async fn drop_triggers(world: &World) {
     };
 }
 
+async fn broken(world: &World) -> (i64, &'static str) {
+    match verify(world).await {
+        Err(StoreError::Broken(broken)) => (broken.seq, broken.why),
+        other => panic!("it was not found: {other:?}"),
+    }
+}
+
 async fn a_changed_event_is_found(world: World) {
     world.run_at("dev", 100).await;
     world.run_at("dev", 101).await;
@@ -141,4 +151,27 @@ async fn a_cut_off_end_is_found(world: World) {
         panic!("the cut was not found")
     };
     assert_eq!((broken.seq, broken.why), (2, "it is missing"));
+}
+
+async fn a_chain_without_its_head_is_found(world: World) {
+    world.sql("DELETE FROM audit_head").await.unwrap();
+    let why = "the head of the chain does not reach to it";
+    assert_eq!(broken(&world).await, (1, why));
+}
+
+async fn a_head_that_was_put_back_is_found(world: World) {
+    let first = world.store.audit_heads().await.unwrap().remove(0);
+    world.run_at("dev", 100).await;
+    let back = format!("UPDATE audit_head SET seq = 1, hash = '{}'", first.hash);
+    world.sql(&back).await.unwrap();
+    let why = "the head of the chain does not reach to it";
+    assert_eq!(broken(&world).await, (2, why));
+}
+
+async fn a_head_without_its_chain_is_found(world: World) {
+    drop_triggers(&world).await;
+    world.sql("DELETE FROM audit").await.unwrap();
+    assert_eq!(broken(&world).await, (1, "it is missing"));
+    world.sql("UPDATE audit_head SET seq = 0").await.unwrap();
+    assert_eq!(broken(&world).await, (1, "it is missing"));
 }

@@ -14,6 +14,7 @@ stories!(
     what_was_committed_is_there_after_closing_and_opening_again,
     a_process_that_is_killed_within_a_transaction_leaves_nothing_of_it,
     a_database_that_turned_read_only_is_told_as_that,
+    a_command_does_not_bring_a_database_up_to_date_under_a_portals_feet,
 );
 
 async fn a_database_of_a_newer_version_is_refused_by_both_versions(world: World) {
@@ -176,24 +177,38 @@ async fn a_second_portal_is_refused_and_a_command_is_not() {
     Store::open(&url).await.unwrap();
 }
 
+async fn a_command_does_not_bring_a_database_up_to_date_under_a_portals_feet(world: World) {
+    world
+        .sql("DELETE FROM _sqlx_migrations WHERE version > 1")
+        .await
+        .unwrap();
+    for refused in [
+        Store::open_beside(&world.url).await,
+        Store::open_existing(&world.url).await,
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                StoreError::Older {
+                    found: 1,
+                    known: 4,
+                    ..
+                }
+            ),
+            "{refused:?}"
+        );
+        let words = refused.to_string();
+        assert!(words.contains("start the portal"), "{words}");
+    }
+}
+
 #[tokio::test]
-async fn a_command_does_not_bring_a_running_portals_database_up_to_date() {
-    let (_dir, url) = in_folder();
-    let portal = Store::open(&url).await.unwrap();
-    raw(&url, "DELETE FROM _sqlx_migrations").await.unwrap();
-    let refused = Store::open_beside(&url).await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            StoreError::Older {
-                found: 0,
-                known: 4,
-                ..
-            }
-        ),
-        "{refused:?}"
-    );
-    portal.close().await;
+async fn a_command_that_only_looks_makes_no_database() {
+    let (dir, url) = in_folder();
+    let refused = Store::open_existing(&url).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Absent(_)), "{refused:?}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
