@@ -1,4 +1,7 @@
 //! Puts the parts together.
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::sync::Arc;
 
 use adapters::github::GitHub;
@@ -12,14 +15,14 @@ use crate::{Config, Error, Parts, Portal};
 impl Portal {
     /// The portal itself: one per database. Its manifests are read; its engine is not started.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        make_private(&config.data_dir).await?;
+        own_folder(&config.data_dir)?;
         let store = Store::open(&url(&config)?).await.map_err(unusable)?;
         Self::with(config, store).await
     }
 
     /// A portal for a command on the machine of another one that may be running. It must not start an engine.
     pub async fn open_beside(config: Config) -> Result<Self, Error> {
-        make_private(&config.data_dir).await?;
+        own_folder(&config.data_dir)?;
         let store = Store::open_beside(&url(&config)?).await.map_err(unusable)?;
         Self::with(config, store).await
     }
@@ -59,17 +62,25 @@ fn unusable(error: StoreError) -> Error {
     Error::Outside(error.to_string())
 }
 
-/// The folder of the portal's own, for nobody else to read.
-async fn make_private(dir: &std::path::Path) -> Result<(), Error> {
+/// Makes the folder of the portal's own, for nobody else to enter. One that is there may have another purpose besides,
+/// so its rights stay as they are; the files that are made in it are for the portal's account in any case.
+fn own_folder(dir: &Path) -> Result<(), Error> {
     let failed = |error: std::io::Error| {
         Error::Outside(format!(
             "the data folder {} cannot be made: {error}; correct `data_dir` or its rights",
             dir.display()
         ))
     };
-    tokio::fs::create_dir_all(dir).await.map_err(failed)?;
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    tokio::fs::set_permissions(dir, private)
-        .await
-        .map_err(failed)
+    if !dir.try_exists().map_err(failed)? {
+        let mut make = DirBuilder::new();
+        return make.recursive(true).mode(0o700).create(dir).map_err(failed);
+    }
+    let mode = std::fs::metadata(dir).map_err(failed)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let dir = dir.display();
+        tracing::warn!(
+            "others on this machine may enter the data folder {dir}; if it is the portal's alone, close it with `chmod 700 {dir}`"
+        );
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Opening the store: connections, the lock against a second portal, migrations.
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a portal waits for the lock of the one before: a program that this one was just starting when it was killed
 /// holds it for a moment longer.
 const OVERLAP: Duration = Duration::from_secs(1);
+/// The rights of files that are made here: what is in them is for the portal's account only, whoever may enter the folder.
+const OWNERS: u32 = 0o600;
 /// How long a call waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(15);
 
@@ -106,6 +108,7 @@ impl Lock {
             .truncate(false)
             .read(true)
             .write(true)
+            .mode(OWNERS)
             .open(&path)
             .map_err(|error| of_io(&path, &error))?;
         match file.try_lock() {
@@ -189,6 +192,12 @@ async fn sqlite(
         }
         other => other,
     };
+    if migrate {
+        // SQLite itself would let others read it. The files that it puts beside it get the same rights.
+        let mut make = File::options();
+        let made = make.create(true).truncate(false).write(true).mode(OWNERS);
+        made.open(path).map_err(|error| of_io(path, &error))?;
+    }
     let options = SqliteConnectOptions::new()
         .filename(path)
         .synchronous(synchronous)
@@ -197,12 +206,7 @@ async fn sqlite(
     let write: SqlitePool = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE)
-        .connect_with(
-            options
-                .clone()
-                .create_if_missing(migrate)
-                .journal_mode(SqliteJournalMode::Wal),
-        )
+        .connect_with(options.clone().journal_mode(SqliteJournalMode::Wal))
         .await
         .map_err(|error| named(error.into()))?;
     // Its own connections later: they cannot open a file in WAL mode for reading before a writer has made it.

@@ -1,7 +1,10 @@
 //! The command line, as a process.
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::world::{fixed, write};
 
@@ -263,4 +266,44 @@ async fn a_trail_that_was_changed_ends_the_verification_with_1() {
         "{}",
         err(&broken)
     );
+}
+
+#[test]
+fn serve_warns_of_an_open_data_folder_and_stops_when_it_is_told_to() {
+    let dir = portal_folder();
+    let folder = dir.path().join("portal");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+    let mut serving = Command::new(env!("CARGO_BIN_EXE_fairlead"))
+        .current_dir(dir.path())
+        .args(["serve", "--config", "fairlead.toml"])
+        .env_remove("FAIRLEAD_CONFIG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(serving.stderr.take().unwrap()).lines();
+    let mut warned = false;
+    let ready = loop {
+        let line = said.next().expect("it gets ready").unwrap();
+        warned |= line.contains(&format!("chmod 700 {}", folder.display()));
+        if line.contains("Fairlead is ready") {
+            break line;
+        }
+    };
+    assert!(warned, "nothing is said of the folder");
+    let listen = ready.split("listen=").nth(1).expect("the address");
+    let listen = listen.split_whitespace().next().unwrap();
+    // A browser keeps its connection open.
+    let idle = TcpStream::connect(listen).unwrap();
+
+    let pid = serving.id().to_string();
+    let begun = Instant::now();
+    let told = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    assert!(told.success());
+    let rest: Vec<String> = said.map(Result::unwrap).collect();
+    let ended = serving.wait().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{rest:?}");
+    assert_eq!(ended.code(), Some(0), "{rest:?}");
+    assert!(rest[0].contains("SIGTERM: stopping"), "{rest:?}");
+    drop(idle);
 }

@@ -6,7 +6,8 @@
 //! A mirror is made under another name and renamed when it is whole, so a half-made one is never seen. Its lock file
 //! is held by whoever changes it: by this process, and as standard input also by `git` itself, so that a fetch that
 //! outlives a killed portal still keeps others out.
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -103,7 +104,10 @@ impl Mirror {
     }
 
     async fn clone_it(&self, dir: &Path) -> Result<(), GitError> {
-        std::fs::create_dir_all(dir).map_err(|source| self.folder(source))?;
+        // The source is for the portal's account only, also where others may enter the folder around it.
+        let mut make = DirBuilder::new();
+        let made = make.recursive(true).mode(0o700).create(dir);
+        made.map_err(|source| self.folder(source))?;
         let lock = self.lock().await?;
         if self.path.is_dir() {
             // Somebody else was quicker.
