@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::world::{fixed, write};
+use crate::world::{World, fixed, write};
 
 fn fairlead(dir: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fairlead"))
@@ -266,6 +266,48 @@ async fn a_trail_that_was_changed_ends_the_verification_with_1() {
         "{}",
         err(&broken)
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_prints_the_steps_or_what_stands_in_the_way() {
+    let world = World::new().await;
+    let plan = |environment| {
+        let args = ["plan", "shop", environment, "--config", "fairlead.toml"];
+        tokio::task::block_in_place(|| fairlead(world.dir.path(), &args))
+    };
+    let dev = plan("dev");
+    let printed = out(&dev);
+    assert_eq!(dev.status.code(), Some(0), "{printed}{}", err(&dev));
+    let mut lines = printed.lines();
+    assert_eq!(
+        lines.next(),
+        Some("Deploy of shop to dev, branch development")
+    );
+    let commit = lines.next().unwrap();
+    assert!(
+        commit.starts_with("commit ") && commit.contains(" Begin (Dev, "),
+        "{printed}"
+    );
+    for (n, line) in lines.clone().take(4).enumerate() {
+        assert!(
+            line.trim_start().starts_with(&format!("{n}  ")),
+            "{printed}"
+        );
+    }
+    assert!(printed.contains("(after "), "{printed}");
+
+    let prod = plan("prod");
+    assert_eq!(prod.status.code(), Some(1));
+    let blocked = out(&prod);
+    assert!(
+        blocked.starts_with("blocked: ") && blocked.contains("NO_SUCH_SECRET"),
+        "{blocked}"
+    );
+    assert_eq!(err(&prod), "fairlead: a deploy cannot start now\n");
+    // Nothing was asked for.
+    assert_eq!(plan("nowhere").status.code(), Some(1));
+    let again = out(&plan("dev"));
+    assert!(!again.contains("It would wait"), "{again}");
 }
 
 #[test]
