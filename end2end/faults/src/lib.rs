@@ -11,6 +11,7 @@
 )]
 pub mod app;
 pub mod droplet;
+pub mod hold;
 pub mod process;
 pub mod pushed;
 pub mod receiver;

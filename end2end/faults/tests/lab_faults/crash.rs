@@ -7,6 +7,7 @@ use domain::run::{RunEvent, RunState, StepState};
 use domain::step::Outcome;
 use domain::{RunId, StepId};
 use faults::app::CHATTY_LINES;
+use faults::hold::{hold_after, let_go, stored_events};
 use faults::process::{self, Orders, Process};
 use faults::world::{ended, kind};
 use faults::{App, Ended, Mode, Spec, World};
@@ -30,6 +31,7 @@ async fn a_portal_killed_after_any_event_ends_the_run_as_if_nothing_had_been() {
     let (run, _) = attempt(&world, Death::None).await;
     let events = i64::try_from(run.view.events.len()).unwrap();
     assert!(events >= 14, "{}", run.story());
+    // Between each two events that follow one another, and before the first.
     for after in 0..events {
         let (run, since) = attempt(&world, Death::After(after)).await;
         as_if_nothing_had_been(&world, &run, &since).await;
@@ -219,7 +221,7 @@ fn was_resumed(run: &Ended) -> bool {
 #[derive(Clone, Copy)]
 enum Death {
     None,
-    /// As soon as this many events are stored.
+    /// As soon as this many events are stored, and before there is one more.
     After(i64),
     /// As soon as the log of some step holds this.
     Said(&'static str),
@@ -258,6 +260,10 @@ async fn attempt(world: &World, death: Death) -> (Ended, String) {
     if let Death::Said(text) = death {
         orders.die_said = Some(text.into());
     }
+    // Some events follow one another faster than a process can be killed, so the next one is kept out.
+    if let Death::After(events) = death {
+        hold_after(world.folder(), events).await;
+    }
     let mut portal = Process::start(PORTAL, &orders);
     let run = portal
         .says("run")
@@ -268,6 +274,10 @@ async fn attempt(world: &World, death: Death) -> (Ended, String) {
         Death::After(_) | Death::Often | Death::Said(_) => {
             assert!(portal.wait().await, "it was to be killed");
         }
+    }
+    if let Death::After(events) = death {
+        assert_eq!(stored_events(world.folder(), RunId(run)).await, events);
+        let_go(world.folder()).await;
     }
     let (mut died, mut lives) = (orders.die_after.unwrap_or_default(), 1);
     loop {
