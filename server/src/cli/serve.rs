@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use crate::config::Config;
-use crate::http::Server;
+use crate::http::{Periods, Server};
 use crate::telemetry;
 
 /// How long stopping may take: enough to let go of runs and say goodbye, and less than any supervisor's patience.
@@ -33,7 +33,7 @@ pub(super) async fn serve(config: &Path) -> Result<(), Failure> {
         ))
     })?;
     let portal = Portal::open(config.portal().await?).await?;
-    let server = Server::new(&config, portal, site);
+    let server = Server::new(&config, portal, site, Periods::default());
     let router = server.router();
     server.start_engine();
     let listen = listener.local_addr()?;

@@ -38,6 +38,8 @@ pub(crate) use caller::{Credential, identify_again};
 pub(crate) use metrics::Metrics;
 pub(crate) use record::log_internal;
 
+pub use crate::live::Periods;
+
 use crate::config::Config;
 use crate::live::Feeds;
 
@@ -63,6 +65,7 @@ pub struct Inner {
     pub(crate) hooks: Semaphore,
     pub(crate) secrets: Sources,
     pub(crate) feeds: Feeds,
+    pub(crate) periods: Periods,
     /// Says to websockets that the server stops.
     pub(crate) stopping: CancellationToken,
     /// The websockets that are open.
@@ -80,7 +83,7 @@ impl Deref for Server {
 
 impl Server {
     /// The doors of a portal. The engine is started apart, with [`Server::start_engine`].
-    pub fn new(config: &Config, portal: Portal, site: LeptosOptions) -> Self {
+    pub fn new(config: &Config, portal: Portal, site: LeptosOptions, periods: Periods) -> Self {
         Self(Arc::new(Inner {
             portal,
             public_url: config.public_url().clone(),
@@ -93,6 +96,7 @@ impl Server {
             hooks: Semaphore::new(hooks::AT_ONCE),
             secrets: config.secrets(),
             feeds: Feeds::default(),
+            periods,
             stopping: CancellationToken::new(),
             viewers: TaskTracker::new(),
             site,

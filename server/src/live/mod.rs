@@ -33,6 +33,24 @@ const BOARD_PACE: Duration = Duration::from_millis(300);
 /// Without a bell it is loaded anew this often: times, other portals' runs and pushed commits ring none here.
 const BOARD_LOOK: Duration = Duration::from_secs(30);
 
+/// How often a websocket is looked after.
+#[derive(Debug, Clone, Copy)]
+pub struct Periods {
+    /// A sign of life, so that proxies keep the connection and a browser that has vanished is noticed.
+    pub ping: Duration,
+    /// The look whether its reader may still listen.
+    pub recheck: Duration,
+}
+
+impl Default for Periods {
+    fn default() -> Self {
+        Self {
+            ping: Duration::from_secs(20),
+            recheck: Duration::from_secs(60),
+        }
+    }
+}
+
 /// What is watched.
 #[derive(Debug, Clone)]
 enum Subject {

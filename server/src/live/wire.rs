@@ -8,17 +8,13 @@ use futures::{SinkExt, StreamExt};
 use portal::Error;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::Subject;
+use super::{Periods, Subject};
 use crate::http::{Credential, Server, identify_again};
 
 /// A viewer that does not take a frame for this long is let go; it comes again with its cursor.
 const WRITE: Duration = Duration::from_secs(10);
-/// A sign of life, so that proxies keep the connection and a browser that has vanished is noticed.
-const PING: Duration = Duration::from_secs(20);
 /// How many signs of life may stay without an answer.
 const UNANSWERED: u8 = 2;
-/// How often rights are looked at again.
-const RECHECK: Duration = Duration::from_secs(60);
 /// How long a viewer has to take its leave.
 const LEAVE: Duration = Duration::from_secs(1);
 
@@ -81,6 +77,7 @@ impl Wire {
         subject: Subject,
     ) -> Self {
         let (sink, stream) = socket.split();
+        let Periods { ping, recheck } = server.periods;
         let every = |period: Duration| {
             let mut interval = interval_at(tokio::time::Instant::now() + period, period);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -92,9 +89,9 @@ impl Wire {
             server,
             credential,
             subject,
-            ping: every(PING),
+            ping: every(ping),
             unanswered: 0,
-            recheck: every(RECHECK),
+            recheck: every(recheck),
         }
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use domain::live::Frame;
 use domain::log::Stream;
-use domain::policy::Role;
+use domain::policy::{Membership, Role};
 use domain::run::RunEvent;
-use domain::{RunId, StepId};
+use domain::{ProjectName, RunId, StepId};
 use futures::{SinkExt, StreamExt};
+use server::http::Periods;
 use store::{Claim, NewLine, Store};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -16,10 +17,12 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::world::{World, now, operator, origin};
+use crate::world::{World, now, operator, origin, text};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// The line of the metrics that counts viewers.
+const VIEWERS: &str = "fairlead_live_viewers ";
 /// Long enough for a slow machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -290,11 +293,6 @@ async fn a_board_tells_of_changes_and_the_server_says_goodbye() {
         .unwrap();
     let stopping = world.server.clone();
     let stopping = tokio::spawn(async move { stopping.stop().await });
-    let closed = async |socket: &mut Socket| loop {
-        if let Err(code) = next(socket).await {
-            return code;
-        }
-    };
     assert_eq!(closed(&mut viewer).await, 1001);
     assert_eq!(closed(&mut board).await, 1001);
     drop((viewer, board));
@@ -324,4 +322,101 @@ async fn a_run_that_is_cancelled_while_it_waits_ends_its_viewers() {
         .unwrap();
     assert!(matches!(next(&mut viewer).await, Ok(Frame::Events { events }) if events.len() == 1));
     assert_eq!(next(&mut viewer).await, Ok(Frame::End));
+}
+
+/// Watches the board of the shop with a session's cookie.
+async fn at_the_board(address: SocketAddr, cookie: &str) -> Socket {
+    let ours = format!("http://{address}");
+    let headers = [("cookie", cookie), ("origin", ours.as_str())];
+    let mut board = connect(address, "/live/board?project=shop", &headers)
+        .await
+        .unwrap();
+    assert_eq!(next(&mut board).await, Ok(Frame::Board));
+    board
+}
+
+/// The code with which the portal closes, whatever it sends before.
+async fn closed(socket: &mut Socket) -> u16 {
+    loop {
+        if let Err(code) = next(socket).await {
+            return code;
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_has_signed_out_or_lost_the_role_watches_no_longer() {
+    let world = World::looking_after(Periods {
+        recheck: Duration::from_millis(50),
+        ..Periods::default()
+    })
+    .await;
+    let address = served(&world).await;
+    let cookie = world.sign_in("vera").await;
+    let mut lost = at_the_board(address, &cookie).await;
+    // As GitHub may answer when it is asked again: somewhere else Vera still has a role.
+    let store = world.store().await;
+    let session = store.sessions(None, now()).await.unwrap().remove(0);
+    let elsewhere = [Membership {
+        project: Some(ProjectName::parse("elsewhere").unwrap()),
+        role: Role::Lead,
+    }];
+    let noted = store.recheck_session(session.id, &elsewhere, now());
+    noted.await.unwrap();
+    assert_eq!(closed(&mut lost).await, 4403);
+
+    let cookie = world.sign_in("dev").await;
+    let mut left = at_the_board(address, &cookie).await;
+    let signed_out = world
+        .post("/auth/sign-out", &[("cookie", &cookie)], "")
+        .await;
+    assert!(signed_out.status().is_redirection());
+    assert_eq!(closed(&mut left).await, 4401);
+}
+
+#[tokio::test]
+async fn a_viewer_that_gives_no_sign_of_life_is_let_go_and_one_that_does_stays() {
+    let ping = Duration::from_millis(300);
+    let world = World::looking_after(Periods {
+        ping,
+        ..Periods::default()
+    })
+    .await;
+    let address = served(&world).await;
+    let bearer = world.bearer(Role::Viewer).await;
+    let watching = async || {
+        let headers = [("authorization", bearer.as_str())];
+        let path = "/live/board?project=shop";
+        let mut board = connect(address, path, &headers).await.unwrap();
+        assert_eq!(next(&mut board).await, Ok(Frame::Board));
+        board
+    };
+    let (mut silent, mut alive) = (watching().await, watching().await);
+    // A socket answers while somebody reads it.
+    let alive = tokio::spawn(async move { closed(&mut alive).await });
+    // Until nobody but the other one is counted.
+    let counted = async || {
+        let headers = [("authorization", "Bearer counting")];
+        let metrics = text(world.get("/metrics", &headers).await).await;
+        let line = metrics.lines().find(|line| line.starts_with(VIEWERS));
+        line.unwrap()[VIEWERS.len()..].trim().to_owned()
+    };
+    assert_eq!(counted().await, "2");
+    let begun = std::time::Instant::now();
+    while counted().await != "1" {
+        assert!(begun.elapsed() < PATIENCE, "it is not let go");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Nothing was said to it: it does not listen.
+    loop {
+        match silent.next().await {
+            Some(Ok(Message::Close(said))) => panic!("{said:?}"),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => break,
+        }
+    }
+    tokio::time::sleep(ping * 4).await;
+    assert_eq!(counted().await, "1");
+    world.server.stop().await;
+    assert_eq!(alive.await.unwrap(), 1001);
 }

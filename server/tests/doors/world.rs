@@ -15,7 +15,7 @@ use portal::{DeployRequest, NewToken, Portal};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use server::config::Config;
-use server::http::Server;
+use server::http::{Periods, Server};
 use store::Store;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -92,6 +92,15 @@ impl World {
     }
 
     pub async fn at(public_url: &str) -> Self {
+        Self::made(public_url, Periods::default()).await
+    }
+
+    /// One that looks after its websockets this often.
+    pub async fn looking_after(periods: Periods) -> Self {
+        Self::made(PUBLIC, periods).await
+    }
+
+    async fn made(public_url: &str, periods: Periods) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let repositories = dir.path().join("repositories");
         make_repository(&repositories.join("meats-central/shop.git"));
@@ -124,7 +133,7 @@ impl World {
         write(&path, &fixed(public_url, &github_url));
         let config = Config::load(&path).unwrap();
         let portal = Portal::open(config.portal().await.unwrap()).await.unwrap();
-        let server = Server::new(&config, portal.clone(), site(&dir));
+        let server = Server::new(&config, portal.clone(), site(&dir), periods);
         Self {
             router: server.router(),
             server,
@@ -147,7 +156,7 @@ impl World {
         let portal = Portal::open_beside(config.portal().await.unwrap())
             .await
             .unwrap();
-        let server = Server::new(&config, portal.clone(), site(&dir));
+        let server = Server::new(&config, portal.clone(), site(&dir), Periods::default());
         Self {
             router: server.router(),
             server,
