@@ -12,6 +12,7 @@ fn words(code: &str) -> &'static str {
              of your teams, then sign in again."
         }
         "refused" => "You did not allow the sign-in on GitHub. Nothing was changed.",
+        "busy" => "Too many people sign in at this moment. Try again in a minute.",
         "expired" => "The sign-in took too long or was started in another window. Try again.",
         "unreachable" => {
             "GitHub did not answer as expected. Try again in a moment; if it stays so, ask whoever runs this portal."

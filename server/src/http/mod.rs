@@ -64,6 +64,8 @@ pub struct Inner {
     /// Places for the bodies of webhooks.
     pub(crate) hooks: Semaphore,
     pub(crate) secrets: Sources,
+    /// Places for browsers that come back from GitHub.
+    pub(crate) sign_ins: Semaphore,
     pub(crate) feeds: Feeds,
     pub(crate) periods: Periods,
     /// Says to websockets that the server stops.
@@ -95,6 +97,7 @@ impl Server {
             webhook_secret: config.webhook_secret.clone(),
             hooks: Semaphore::new(hooks::AT_ONCE),
             secrets: config.secrets(),
+            sign_ins: Semaphore::new(sign_in::AT_ONCE),
             feeds: Feeds::default(),
             periods,
             stopping: CancellationToken::new(),

@@ -1,5 +1,5 @@
 //! Signing in with GitHub and out again. What goes wrong is told on the sign-in page, by a word in its address:
-//! `refused` (by the person, on GitHub), `expired`, `no-role`, `unreachable` (GitHub did not play its part), `internal`.
+//! `refused` (by the person, on GitHub), `expired`, `no-role`, `unreachable` (GitHub did not play its part), `busy`, `internal`.
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -13,6 +13,9 @@ use tokio::task::spawn_blocking;
 
 use super::cookies::Begun;
 use super::{Server, log_internal};
+
+/// How many sign-ins are at work at once. Each keeps a thread while GitHub is asked, before anybody knows who it is.
+pub(super) const AT_ONCE: usize = 16;
 
 #[derive(Deserialize)]
 pub(super) struct Wanted {
@@ -69,6 +72,11 @@ pub(super) async fn end(
     let (Some(begun), Some(code), Some(state)) = (server.cookies.begun(&headers), code, state)
     else {
         return back_to_sign_in(&server, "expired");
+    };
+    // Not waited for: whoever holds all places would else hold all who wait, too.
+    let Ok(_place) = server.sign_ins.try_acquire() else {
+        tracing::warn!("a sign-in is refused: {AT_ONCE} others are at work");
+        return back_to_sign_in(&server, "busy");
     };
     let Begun { pending, next } = begun;
     match exchange(&server, code, state, pending, origin.clone()).await {

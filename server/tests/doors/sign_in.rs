@@ -1,7 +1,10 @@
 //! Signing in through GitHub.
 use axum::http::{Method, StatusCode};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tower::ServiceExt;
 
-use crate::world::{PUBLIC, World, cookies, location, request};
+use crate::world::{PUBLIC, World, cookies, fixed, location, request, write};
 
 #[tokio::test]
 async fn a_person_signs_in_and_comes_back_to_the_page_they_wanted() {
@@ -127,4 +130,50 @@ async fn signing_out_ends_the_session_on_the_server() {
         location(&world.get("/", &[("cookie", &cookie)]).await),
         "/sign-in"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_too_many_sign_ins_wait_for_github_the_next_one_is_told_so_at_once() {
+    // A GitHub that takes every call and answers none.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let (called, mut calls) = mpsc::unbounded_channel();
+    let github = tokio::spawn(async move {
+        while let Ok((call, _)) = silent.accept().await {
+            called.send(call).unwrap();
+        }
+    });
+    let world = World::new().await;
+    let config = fixed(PUBLIC, &format!("http://{address}"));
+    write(&world.dir.path().join("fairlead.toml"), &config);
+    let world = world.again().await;
+    // What a browser asks for that has been to GitHub.
+    let coming_back = async || {
+        let begun = world.get("/auth/github", &[]).await;
+        let cookie = cookies(&begun)[0].split(';').next().unwrap().to_owned();
+        let asked = url::Url::parse(&location(&begun)).unwrap();
+        let mut query = asked.query_pairs();
+        let state = query.find(|(name, _)| name == "state").unwrap().1;
+        let back = format!("/auth/callback?code=x&state={state}");
+        request(Method::GET, &back, &[("cookie", &cookie)], "")
+    };
+    let (mut waiting, mut held) = (Vec::new(), Vec::new());
+    for _ in 0..16 {
+        let asked = coming_back().await;
+        waiting.push(tokio::spawn(world.router.clone().oneshot(asked)));
+        held.push(calls.recv().await.unwrap());
+    }
+    let answer = world.send(coming_back().await).await;
+    assert_eq!(location(&answer), "/sign-in?error=busy");
+    // It is over for those that wait, and the places are free again.
+    drop(held);
+    for one in waiting {
+        let answer = one.await.unwrap().unwrap();
+        assert_eq!(location(&answer), "/sign-in?error=unreachable");
+    }
+    github.abort();
+    drop(calls);
+    let _ = github.await;
+    let answer = world.send(coming_back().await).await;
+    assert_eq!(location(&answer), "/sign-in?error=unreachable");
 }
