@@ -71,6 +71,18 @@ pub enum DockerError {
         /// The engine's words.
         why: String,
     },
+    /// The registry takes no more requests for a while.
+    #[error(
+        "registry {registry} has had enough requests of {engine} for now: {why}; it helps to wait, or to use an account that may ask more often"
+    )]
+    RegistryBusy {
+        /// The engine.
+        engine: String,
+        /// The registry's address.
+        registry: String,
+        /// The registry's words.
+        why: String,
+    },
     /// There is no such image, here or in the registry.
     #[error("{engine} does not find the image {reference}: {why}")]
     ImageMissing {
@@ -183,6 +195,7 @@ impl DockerError {
             | Self::Interrupted { .. }
             | Self::Timeout { .. }
             | Self::RegistryUnreachable { .. }
+            | Self::RegistryBusy { .. }
             // As while it is restarted, for example for an update.
             | Self::NotRunning { .. } => true,
             Self::Ssh(error) => error.is_transient(),

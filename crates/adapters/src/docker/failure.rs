@@ -77,7 +77,14 @@ impl DockerError {
         match about {
             About::Registry(reference) => {
                 let registry = super::images::registry_of(reference).to_owned();
-                if says(&[
+                // Before the refusals: a registry that asks for fewer requests may speak of logging in.
+                if says(&["toomanyrequests", "too many requests"]) {
+                    Self::RegistryBusy {
+                        engine,
+                        registry,
+                        why,
+                    }
+                } else if says(&[
                     "unauthorized",
                     "no basic auth credentials",
                     "authentication required",
@@ -325,6 +332,19 @@ mod tests {
             ),
             (
                 image,
+                status(
+                    500,
+                    "toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating and upgrading: https://www.docker.com/increase-rate-limit",
+                ),
+                "RegistryBusy",
+            ),
+            (
+                image,
+                stream("received unexpected HTTP status: 429 Too Many Requests"),
+                "RegistryBusy",
+            ),
+            (
+                image,
                 stream("http: server closed idle connection"),
                 "RegistryUnreachable",
             ),
@@ -368,6 +388,14 @@ mod tests {
             .is_transient()
         );
         assert!(DockerError::Ssh(SshError::Lost { host: engine() }).is_transient());
+        assert!(
+            DockerError::RegistryBusy {
+                engine: engine(),
+                registry: "docker.io".into(),
+                why: String::new()
+            }
+            .is_transient()
+        );
         assert!(
             !DockerError::DiskFull {
                 engine: engine(),

@@ -58,7 +58,7 @@ impl Engine {
     ///
     /// `on_line` gets what `docker pull` would print, without the moving bars. Dropping the future cancels the pull.
     /// Errors: [`DockerError::Unauthorized`], [`DockerError::RegistryUnreachable`], [`DockerError::ImageMissing`],
-    /// [`DockerError::DiskFull`].
+    /// [`DockerError::RegistryBusy`], [`DockerError::DiskFull`].
     pub async fn pull(
         &self,
         reference: &str,
