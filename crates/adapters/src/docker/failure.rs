@@ -54,6 +54,13 @@ impl DockerError {
             Failure::Broken(why) => return Self::Interrupted { engine, why },
             Failure::Context(why) => return Self::Context { why },
             Failure::Timeout(limit) => {
+                if let About::Registry(reference) = about {
+                    return Self::RegistryUnreachable {
+                        engine,
+                        registry: super::images::registry_of(reference).to_owned(),
+                        why: format!("nothing was heard of it for {} s", limit.as_secs()),
+                    };
+                }
                 return Self::Timeout {
                     engine,
                     what,

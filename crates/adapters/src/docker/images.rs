@@ -10,7 +10,7 @@ use bollard::{
     },
 };
 use domain::Digest;
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use secrecy::ExposeSecret;
 
 use super::{
@@ -75,11 +75,9 @@ impl Engine {
         let mut progress = Progress::default();
         let mut digest = None;
         loop {
-            let answer = answers
-                .try_next()
-                .await
-                .map_err(|error| self.error(About::Registry(reference), error.into()))?;
-            let Some(answer) = answer else { break };
+            let Some(answer) = self.word(reference, &mut answers).await? else {
+                break;
+            };
             let status = answer.status.unwrap_or_default();
             if let Some(found) = status.strip_prefix("Digest: ") {
                 digest = found.parse::<Digest>().ok();
@@ -92,6 +90,19 @@ impl Engine {
                 Failure::Odd("the engine did not tell the digest of what it pulled".into()),
             )
         })
+    }
+
+    /// What the engine tells next of a pull or push; `None` at its end.
+    async fn word<T>(
+        &self,
+        reference: &str,
+        answers: &mut (impl Stream<Item = Result<T, bollard::errors::Error>> + Unpin),
+    ) -> Result<Option<T>, DockerError> {
+        let about = About::Registry(reference);
+        match tokio::time::timeout(self.silence, answers.try_next()).await {
+            Ok(word) => word.map_err(|error| self.error(about, error.into())),
+            Err(_) => Err(self.error(about, Failure::Timeout(self.silence))),
+        }
     }
 
     /// Gives an image another name: `registry/name:tag`.
@@ -118,11 +129,9 @@ impl Engine {
         let mut progress = Progress::default();
         let mut digest = None;
         loop {
-            let answer = answers
-                .try_next()
-                .await
-                .map_err(|error| self.error(About::Registry(reference), error.into()))?;
-            let Some(answer) = answer else { break };
+            let Some(answer) = self.word(reference, &mut answers).await? else {
+                break;
+            };
             let status = answer.status.unwrap_or_default();
             // The last line: `dev-1a2b: digest: sha256:… size: 1234`.
             if let Some((_, rest)) = status.split_once("digest: ") {
@@ -214,7 +223,13 @@ fn split(reference: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, sync::Arc, time::Duration};
+
+    use futures::{FutureExt, future::BoxFuture};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+    use crate::docker::{Dial, Io, Lane};
 
     #[test]
     fn references_are_taken_apart_as_docker_does() {
@@ -270,5 +285,50 @@ mod tests {
                 "a1: Pull complete"
             ]
         );
+    }
+
+    /// An engine that tells one thing about whatever it is asked and then nothing more.
+    struct Silent;
+
+    impl Dial for Silent {
+        fn place(&self) -> &str {
+            "host dev/web"
+        }
+
+        fn dial(&self, _: Lane) -> BoxFuture<'_, io::Result<Box<dyn Io>>> {
+            let (here, mut there) = tokio::io::duplex(4096);
+            tokio::spawn(async move {
+                let told = "{\"status\":\"Waiting\"}\r\n";
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let answer = format!("{head}{:x}\r\n{told}\r\n", told.len());
+                // No client likes to be answered before it has asked.
+                let _ = there.read(&mut [0; 4096]).await.unwrap();
+                there.write_all(answer.as_bytes()).await.unwrap();
+                // The rest of the request is read and not answered any further.
+                let _ = tokio::io::copy(&mut there, &mut tokio::io::sink()).await;
+            });
+            async move { Ok(Box::new(here) as Box<dyn Io>) }.boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_registry_of_which_nothing_is_heard_any_more_counts_as_one_that_does_not_answer() {
+        let mut engine = Engine::over(Arc::new(Silent)).unwrap();
+        engine.silence = Duration::from_secs(1);
+        let mut lines = Vec::new();
+        let on_line = |line: &str| lines.push(line.to_owned());
+        let pulled = engine
+            .pull("docr.example/web@sha256:00", None, on_line)
+            .await;
+        assert_eq!(lines, ["Waiting"]);
+        let pushed = engine.push("docr.example/web:dev-1", None, |_| {}).await;
+        for error in [pulled.unwrap_err(), pushed.unwrap_err()] {
+            assert!(
+                matches!(&error, DockerError::RegistryUnreachable { registry, why, .. }
+                    if registry == "docr.example" && why.contains("for 1 s")),
+                "{error:?}"
+            );
+            assert!(error.is_transient());
+        }
     }
 }

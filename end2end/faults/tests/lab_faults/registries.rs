@@ -160,11 +160,21 @@ async fn a_registry_that_refuses_the_host_fails_the_deploy_and_the_old_container
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_goes_down_before_the_pull_is_replaced_by_the_second_one() {
+    the_second_one_is_pulled_from(Spec::new("registry-second", 18135), State::Refusing).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_takes_the_connection_and_says_nothing_is_replaced_by_the_second_one() {
+    the_second_one_is_pulled_from(Spec::new("registry-silent", 18341), State::Silent).await;
+}
+
+/// The first one is `gone` when the host pulls.
+async fn the_second_one_is_pulled_from(spec: Spec, gone: State) {
     let way = way_to_registry().await;
     let spec = Spec {
         registry: Some(format!("{}/faults", way.address)),
         two_registries: true,
-        ..Spec::new("registry-second", 18135)
+        ..spec
     };
     let world = World::new(spec).await;
     let portal = world.portal().await;
@@ -175,7 +185,7 @@ async fn a_registry_that_goes_down_before_the_pull_is_replaced_by_the_second_one
     world.road.cut();
     let run = world.start(&portal, &App::fine("v2")).await;
     until(&portal, run, waits_for_host).await;
-    way.set(State::Refusing);
+    way.set(gone);
     way.cut();
     world.road.set(State::To(world.droplet.sshd()));
     let run = ended(&portal, run).await;
