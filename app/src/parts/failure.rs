@@ -19,6 +19,7 @@ pub fn FailureBox(
         what,
         advice,
         undone,
+        counts_always: _,
     } = failure;
     view! {
         <section class="failure" aria-label="Why it failed">

@@ -243,7 +243,7 @@ pub struct PlannedStep {
     pub needs: Vec<StepId>,
     /// Runs whatever became of the steps before it, and its failure does not fail the run.
     pub always: bool,
-    /// Its failure neither fails the run nor holds up what needs it.
+    /// Its failure neither fails the run nor holds up what needs it, unless it is one that always counts.
     #[serde(default)]
     pub optional: bool,
     /// How long one try may take.

@@ -1,7 +1,7 @@
 //! Wording for the world outside, as pure functions of a run: what Slack and other programs are told.
 use serde_json::{Value, json};
 
-use crate::run::{Failure, Run, RunState, StepState};
+use crate::run::{Failure, Run, RunState};
 use crate::when::duration;
 use crate::{Ms, RunId};
 
@@ -88,6 +88,7 @@ pub fn slack(notice: &Notice<'_>) -> Value {
             what,
             advice,
             undone,
+            counts_always: _,
         },
     )) = run.failure()
     {
@@ -155,12 +156,10 @@ pub fn webhook(notice: &Notice<'_>) -> Value {
 /// The steps that failed and did not hold up the run: tests that a lead has overridden, a push where one registry is
 /// enough.
 fn overlooked(run: &Run) -> Vec<String> {
-    let steps = run.plan.steps.iter().zip(&run.steps);
+    let steps = run.plan.steps.iter();
     steps
-        .filter(|(planned, step)| {
-            planned.optional && matches!(step.state, StepState::Failed { .. })
-        })
-        .map(|(planned, _)| planned.step.title())
+        .filter(|planned| run.overlooks(planned.id))
+        .map(|planned| planned.step.title())
         .collect()
 }
 

@@ -19,6 +19,7 @@ fn failure(what: &str) -> Failure {
         what: what.into(),
         advice: "look at its log".into(),
         undone: None,
+        counts_always: false,
     }
 }
 
@@ -311,6 +312,45 @@ fn a_step_that_had_nothing_to_do_says_why() {
         outcome: Outcome::Nothing { why: why.clone() },
     });
     assert_eq!(driven.run.note(StepId(0), driven.now), Some(why));
+}
+
+#[test]
+fn a_step_that_may_fail_holds_up_nothing_except_by_a_failure_that_always_counts() {
+    let failing = |counts_always| {
+        let mut plan = plain_plan();
+        plan.steps[2].optional = true;
+        let mut driven = Driven::new(plan);
+        driven.take(RunEvent::Started);
+        driven.until_running(2);
+        driven.take(RunEvent::StepFailed {
+            step: StepId(2),
+            failure: Failure {
+                counts_always,
+                ..failure("docr holds another image")
+            },
+        });
+        while !driven.next().contains(&Next::Start(StepId(9), 1)) {
+            for step in driven.advance() {
+                driven.succeed(step.0);
+            }
+        }
+        driven.advance();
+        driven.succeed(9);
+        driven.advance();
+        driven.run
+    };
+    let overlooked = failing(false);
+    assert_eq!(overlooked.state, RunState::Succeeded);
+    assert_eq!(overlooked.failure(), None);
+    let counted = failing(true);
+    assert_eq!(counted.state, RunState::Failed);
+    assert_eq!(counted.failure().unwrap().0, StepId(2));
+    assert_eq!(
+        counted.steps[7].state,
+        StepState::Skipped {
+            because: format!("“{}” failed", counted.plan.steps[2].step.title())
+        }
+    );
 }
 
 #[test]

@@ -111,6 +111,24 @@ fn what_failed_and_did_not_hold_up_the_run_is_told() {
     let told = told(&run, &[]).to_string();
     let words = format!("Failed and did not hold it up: {title}");
     assert!(told.contains(&words), "{told}");
+
+    let always = unhealthy("it exits").map(|(step, failure)| {
+        let counts_always = true;
+        (
+            step,
+            Failure {
+                counts_always,
+                ..failure
+            },
+        )
+    });
+    let mut run = at_notify(always);
+    run.plan.steps[7].optional = true;
+    let told = webhook(&notice(&run, &[]));
+    assert_eq!(
+        (&told["overlooked"], &told["failing_step"]["title"]),
+        (&serde_json::json!([]), &title.into())
+    );
 }
 
 fn unhealthy(what: &str) -> Option<(StepId, Failure)> {
@@ -121,6 +139,7 @@ fn unhealthy(what: &str) -> Option<(StepId, Failure)> {
             what: what.into(),
             advice,
             undone: Some("the old container <abc> runs again".into()),
+            counts_always: false,
         },
     ))
 }

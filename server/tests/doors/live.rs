@@ -110,6 +110,7 @@ async fn write(store: Store, claim: Claim, lines: usize) {
         what: "x".into(),
         advice: String::new(),
         undone: None,
+        counts_always: false,
     };
     store
         .append(

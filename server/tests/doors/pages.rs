@@ -250,6 +250,7 @@ async fn a_failed_step_shows_the_end_of_its_log_and_a_retry_says_what_it_does() 
         what: "the repository is gone".into(),
         advice: "bring it back".into(),
         undone: None,
+        counts_always: false,
     };
     let line = |n| NewLine {
         at: now(),

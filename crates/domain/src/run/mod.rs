@@ -23,6 +23,10 @@ pub struct Failure {
     pub advice: String,
     /// What Fairlead did about it, such as returning the old container.
     pub undone: Option<String>,
+    /// Whether it counts even where the plan lets the step fail: as when a registry holds another image under the
+    /// release's tag, which is no registry that was away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts_always: bool,
 }
 
 /// Something that happened to a run.
@@ -404,15 +408,22 @@ impl Run {
                 Some(step) if planned.always => step.state.is_final(),
                 Some(step) => match step.state {
                     StepState::Succeeded { .. } => true,
-                    StepState::Failed { .. } => self.is_optional(*need),
+                    StepState::Failed { .. } => self.overlooks(*need),
                     _ => false,
                 },
                 None => false,
             })
     }
 
-    fn is_optional(&self, id: StepId) -> bool {
-        self.plan.step(id).is_some_and(|planned| planned.optional)
+    /// Whether the step has failed and that neither fails the run nor holds up what needs it.
+    pub(crate) fn overlooks(&self, id: StepId) -> bool {
+        let Some((planned, step)) = self.plan.step(id).zip(self.steps.get(id.index())) else {
+            return false;
+        };
+        match &step.state {
+            StepState::Failed { failure } => planned.optional && !failure.counts_always,
+            _ => false,
+        }
     }
 
     /// Everything that is to be done at `now`, in the plan's order. Empty while steps are at work.
@@ -461,7 +472,7 @@ impl Run {
             let state = &self.steps.get(need.index())?.state;
             let title = self.plan.step(*need)?.step.title();
             match state {
-                StepState::Failed { .. } if self.is_optional(*need) => None,
+                StepState::Failed { .. } if self.overlooks(*need) => None,
                 StepState::Failed { .. } => Some(format!("“{title}” failed")),
                 StepState::Cancelled => Some(format!("“{title}” was cancelled")),
                 StepState::Skipped { because } => Some(because.clone()),
@@ -490,7 +501,7 @@ impl Run {
         };
         let failed = |step: &StepRun| matches!(step.state, StepState::Failed { .. });
         let succeeded = |step: &StepRun| matches!(step.state, StepState::Succeeded { .. });
-        if counted().any(|(planned, step)| failed(step) && !planned.optional) {
+        if counted().any(|(planned, step)| failed(step) && !self.overlooks(planned.id)) {
             RunState::Failed
         } else if counted().all(|(_, step)| succeeded(step) || failed(step)) {
             RunState::Succeeded

@@ -19,7 +19,7 @@ impl Run {
             .steps
             .iter()
             .zip(&self.steps)
-            .filter(|(planned, _)| !planned.always && !planned.optional)
+            .filter(|(planned, _)| !planned.always && !self.overlooks(planned.id))
             .find_map(|(planned, step)| match &step.state {
                 StepState::Failed { failure } => Some((planned.id, failure)),
                 _ => None,

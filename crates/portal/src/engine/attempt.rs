@@ -45,6 +45,7 @@ pub(super) async fn told(mut result: Ended, log: &Log) -> Ended {
                 what,
                 advice,
                 undone,
+                counts_always: _,
             } = failure;
             for text in [&mut *what, advice].into_iter().chain(undone) {
                 log.clean(text);

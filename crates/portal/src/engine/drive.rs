@@ -360,6 +360,7 @@ impl Drive {
                 what: "Fairlead made a mistake in this step; the server's log has the cause".into(),
                 advice: String::new(),
                 undone: steps::left_unknown(&self.run.plan.steps[step.index()].step),
+                counts_always: false,
             };
             Err(StepError::Failed {
                 failure,

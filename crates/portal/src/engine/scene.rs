@@ -31,6 +31,7 @@ fn fault(what: String) -> Failure {
         what,
         advice: String::new(),
         undone: None,
+        counts_always: false,
     }
 }
 

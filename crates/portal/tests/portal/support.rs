@@ -475,5 +475,6 @@ pub fn failure() -> Failure {
         what: "the host did not answer".into(),
         advice: "look after it".into(),
         undone: None,
+        counts_always: false,
     }
 }

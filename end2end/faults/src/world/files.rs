@@ -41,6 +41,9 @@ impl World {
         }
         let mut text =
             format!("name = \"{name}\"\ntitle = \"Faults\"\nrepository = \"faults/app\"\n");
+        if self.spec.one_is_enough {
+            text.push_str("registries_required = \"any\"\n");
+        }
         for (registry, prefix) in registries {
             let upper = registry.to_uppercase();
             let _ = write!(

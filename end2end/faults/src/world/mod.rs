@@ -48,6 +48,8 @@ pub struct Spec {
     pub registry: Option<String>,
     /// Pushes to the lab's second registry too.
     pub two_registries: bool,
+    /// Whether one of them is enough.
+    pub one_is_enough: bool,
     /// The branch.
     pub branch: &'static str,
     /// Whether the workflow files are checked.
@@ -77,6 +79,7 @@ impl Spec {
             component: "",
             registry: None,
             two_registries: false,
+            one_is_enough: false,
             branch: "main",
             lint: false,
             greeting: false,

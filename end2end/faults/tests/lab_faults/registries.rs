@@ -65,6 +65,34 @@ async fn a_registry_that_is_down_fails_the_push_and_a_retry_pushes_what_was_buil
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_is_down_is_told_and_overlooked_where_one_is_enough() {
+    let way = way_to_registry().await;
+    let spec = Spec {
+        registry: Some(format!("{}/faults", way.address)),
+        two_registries: true,
+        one_is_enough: true,
+        ..Spec::new("registry-any", 18342)
+    };
+    let world = World::new(spec).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    way.set(State::Refusing);
+    let run = world.deploy_first(&portal).await;
+    let push = run.step(kind::push);
+    let StepState::Failed { failure } = &run.view.steps[push.index()].state else {
+        panic!("{}", run.story());
+    };
+    assert!(failure.what.contains("cannot be reached"), "{failure:?}");
+    let told = world.told().await.1;
+    assert!(
+        told.contains("Failed and did not hold it up: Push web to docr"),
+        "{told}"
+    );
+    engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_comes_back_in_time_does_not_fail_the_run() {
     let way = way_to_registry().await;
     let spec = Spec {
@@ -277,7 +305,21 @@ fn registry_of(world: &World) -> Registry {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tag_that_names_another_image_already_fails_the_push_and_is_not_moved() {
-    let world = World::new(Spec::new("tag-taken", 18277)).await;
+    a_taken_tag_is_not_moved(Spec::new("tag-taken", 18277)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_that_names_another_image_is_not_overlooked_where_one_registry_is_enough() {
+    let spec = Spec {
+        two_registries: true,
+        one_is_enough: true,
+        ..Spec::new("tag-taken-any", 18343)
+    };
+    a_taken_tag_is_not_moved(spec).await;
+}
+
+async fn a_taken_tag_is_not_moved(spec: Spec) {
+    let world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;

@@ -90,6 +90,7 @@ impl StepError {
             what: what.into(),
             advice: String::new(),
             undone: None,
+            counts_always: false,
         }
     }
 
@@ -105,6 +106,7 @@ impl StepError {
             what: what.into(),
             advice: advice.into(),
             undone: None,
+            counts_always: false,
         };
         StepError::Failed {
             failure,
@@ -125,6 +127,7 @@ impl StepError {
             what: format!("the step took longer than {limit} and was stopped"),
             advice: "look at its log for what it waited for; the limit is in the manifest where it can be set".into(),
             undone,
+            counts_always: false,
         };
         StepError::Failed {
             failure,
@@ -146,6 +149,14 @@ impl StepError {
             }
             StepError::Lost => StepError::Lost,
         }
+    }
+
+    /// The same, for what counts even where the plan lets the step fail.
+    pub(super) fn counts_always(mut self) -> Self {
+        if let StepError::Failed { failure, .. } = &mut self {
+            failure.counts_always = true;
+        }
+        self
     }
 
     /// Whether the same may work a moment later.

@@ -140,11 +140,11 @@ async fn not_taken(work: &Work, key: &str, error: NotTaken) -> Result<StepError,
         }
         None => {}
     }
-    let undone = None;
     let failure = Failure {
         what: why,
         advice,
-        undone,
+        undone: None,
+        counts_always: false,
     };
     Ok(StepError::Failed { failure, transient })
 }

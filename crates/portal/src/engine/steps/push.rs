@@ -48,7 +48,8 @@ pub(super) async fn push(
             "tags are never moved. If `build` in the manifest was changed after this commit was first deployed, or the \
              builder lost its image and built another one, deploy a newer commit (an empty one will do), or delete the tag \
              in the registry and retry the run; otherwise find out who pushed it",
-        ));
+        )
+        .counts_always());
     }
     builder.tag(&local, &reference).await?;
     work.log.say(format!("pushing {reference}"));

@@ -30,6 +30,9 @@ pub(super) async fn tag(
                 "Fairlead has forgotten that it was there; start a new run, which builds and pushes it again",
             ));
         }
+        Err(error @ RegistryError::TagTaken { .. }) => {
+            return Err(StepError::from(error).counts_always());
+        }
         Err(error) => return Err(error.into()),
     }
     work.log.say(format!(

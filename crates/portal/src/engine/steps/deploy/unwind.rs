@@ -40,6 +40,7 @@ impl Site<'_> {
                 what: other.to_string(),
                 advice: String::new(),
                 undone: None,
+                counts_always: false,
             },
         };
         failure.what = format!(
