@@ -303,49 +303,59 @@ impl Work {
 
     /// The image to deploy, as the steps before left it: the registries that have it, the first to pull from first.
     fn pushed(&self, component: &ComponentName) -> Result<(Digest, Vec<&str>), StepError> {
-        let mut found: Option<Digest> = None;
-        let mut places = Vec::new();
-        for registry in &self.scene.manifest.registries {
-            for planned in &self.run.plan.steps {
-                let here = match &planned.step {
-                    StepKind::Push {
-                        component: c,
-                        registry: r,
-                    }
-                    | StepKind::Tag {
-                        component: c,
-                        registry: r,
-                        ..
-                    } => c == component && *r == registry.name,
-                    _ => false,
-                };
-                let Some(Outcome::Pushed { digest, .. }) =
-                    self.run.outcome(planned.id).filter(|_| here)
-                else {
-                    continue;
-                };
-                match &found {
-                    None => found = Some(digest.clone()),
-                    Some(other) if other == digest => {}
-                    Some(other) => {
-                        return Err(StepError::advised(
-                            format!(
-                                "the registries hold different images of {component}: {} and {}",
-                                other.short(),
-                                digest.short()
-                            ),
-                            "nothing was deployed; find out which registry is wrong, delete the tag there and retry the run",
-                        ));
-                    }
-                }
-                places.push(registry.name.as_str());
-            }
-        }
-        let digest = found.ok_or_else(|| {
-            StepError::fatal(format!("no step of this run left an image of {component}"))
-        })?;
-        Ok((digest, places))
+        let registries = self.scene.manifest.registries.iter();
+        let taken = registries.flat_map(|registry| {
+            let name = registry.name.as_str();
+            let steps = self.run.plan.steps.iter().filter(move |planned| {
+                matches!(
+                    &planned.step,
+                    StepKind::Push { component: c, registry: r }
+                    | StepKind::Tag { component: c, registry: r, .. } if c == component && r == name
+                )
+            });
+            steps.filter_map(move |planned| match self.run.outcome(planned.id) {
+                Some(Outcome::Pushed { digest, .. }) => Some((name, digest)),
+                _ => None,
+            })
+        });
+        agreed(component, taken)
     }
+
+    /// Returns where every component has its image: nothing is done to servers and databases for images that then
+    /// cannot be deployed.
+    fn all_pushed(&self) -> Result<(), StepError> {
+        let mut names = self.scene.manifest.components.keys();
+        names.try_for_each(|name| self.pushed(name).map(drop))
+    }
+}
+
+/// The one image that all of these registries took, and which they are.
+fn agreed<'r>(
+    component: &ComponentName,
+    taken: impl Iterator<Item = (&'r str, &'r Digest)>,
+) -> Result<(Digest, Vec<&'r str>), StepError> {
+    let mut found: Option<&Digest> = None;
+    let mut places = Vec::new();
+    for (registry, digest) in taken {
+        match found {
+            Some(other) if other != digest => {
+                return Err(StepError::advised(
+                    format!(
+                        "the registries hold different images of {component}: {} and {}",
+                        other.short(),
+                        digest.short()
+                    ),
+                    "nothing was deployed; find out which registry is wrong, delete the tag there and retry the run",
+                ));
+            }
+            _ => found = Some(digest),
+        }
+        places.push(registry);
+    }
+    let digest = found.cloned().ok_or_else(|| {
+        StepError::fatal(format!("no step of this run left an image of {component}"))
+    })?;
+    Ok((digest, places))
 }
 
 /// What is known of a step that could not look at its host again after a try that broke off.
@@ -413,7 +423,36 @@ pub(super) async fn perform(work: &Work) -> Result<Outcome, StepError> {
             work.unless_halted(tag::tag(work, component, registry, digest))
                 .await
         }
-        StepKind::Deploy { component, host } => deploy::deploy(work, component, host).await,
+        StepKind::Deploy { component, host } => {
+            work.all_pushed()?;
+            deploy::deploy(work, component, host).await
+        }
         StepKind::Notify => work.unless_halted(notify::notify(work)).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_deployed_only_where_all_registries_that_took_it_agree() {
+        let component = ComponentName::parse("web").unwrap();
+        let [one, other] =
+            ["1", "2"].map(|n| Digest::parse(format!("sha256:{}", n.repeat(64))).unwrap());
+        let taken = |taken: &[(&'static str, &Digest)]| {
+            agreed(&component, taken.iter().copied())
+                .map(|(digest, places)| (digest, places.join(" ")))
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            taken(&[("docr", &one), ("ghcr", &one)]),
+            Ok((one.clone(), "docr ghcr".into()))
+        );
+        let refused = taken(&[("docr", &one), ("ghcr", &other)]).unwrap_err();
+        for said in ["different images of web", one.short(), other.short()] {
+            assert!(refused.contains(said), "{refused}");
+        }
+        assert!(taken(&[]).unwrap_err().contains("no step of this run"));
     }
 }

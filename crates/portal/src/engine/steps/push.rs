@@ -60,9 +60,35 @@ pub(super) async fn push(
             log.put(Stream::Out, line)
         })
         .await?;
+    let found = client.digest(&repository, &tag).await?;
+    still_there(registry, &reference, &digest, found.as_ref())?;
     work.log.say(format!("{registry} took it as {digest}"));
     let bytes = bytes(&client, &repository, &digest).await;
     Ok(Outcome::Pushed { digest, bytes })
+}
+
+/// Whether a tag names what was pushed under it. Between the look before the push and its end somebody else may have
+/// pushed the same tag: no registry refuses that.
+fn still_there(
+    registry: &str,
+    reference: &str,
+    pushed: &Digest,
+    found: Option<&Digest>,
+) -> Result<(), StepError> {
+    match found {
+        Some(found) if found == pushed => Ok(()),
+        Some(found) => Err(StepError::advised(
+            format!(
+                "{registry} took {reference} as {pushed}, but now it is another image ({found})"
+            ),
+            "somebody else pushed the same tag meanwhile: find out who, delete the tag in the registry and retry the run",
+        )
+        .counts_always()),
+        None => Err(StepError::from_outside(
+            format!("{registry} took {reference} as {pushed}, but does not find it; look at the registry's own log"),
+            true,
+        )),
+    }
 }
 
 /// An image's size. A registry that has the image and does not tell that is none that fails a run.
@@ -104,4 +130,23 @@ fn built_name(work: &Work, component: &ComponentName) -> Result<String, StepErro
     let key =
         key.ok_or_else(|| StepError::fatal(format!("this run's plan does not build {component}")))?;
     Ok(local_name(work, component, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_has_succeeded_only_where_the_tag_names_what_was_pushed() {
+        let [ours, theirs] =
+            ["1", "2"].map(|n| Digest::parse(format!("sha256:{}", n.repeat(64))).unwrap());
+        let look = |found| still_there("docr", "docr.example/web:dev-1", &ours, found);
+        assert!(look(Some(&ours)).is_ok());
+        let Err(StepError::Failed { failure, transient }) = look(Some(&theirs)) else {
+            panic!("another image is taken for ours");
+        };
+        assert!(failure.counts_always && !transient, "{failure:?}");
+        assert!(failure.what.contains(theirs.as_str()), "{failure:?}");
+        assert!(look(None).unwrap_err().is_transient());
+    }
 }

@@ -48,10 +48,7 @@ pub(super) async fn migrate(
     if let Some(end) = record.end {
         return outcome(component, end);
     }
-    // Nothing is done to a database for images that then cannot be deployed.
-    for name in work.scene.manifest.components.keys() {
-        work.pushed(name)?;
-    }
+    work.all_pushed()?;
     let mut migration = Migration {
         work,
         name: component,
