@@ -20,6 +20,9 @@ pub enum Mode {
     Exits,
 }
 
+/// An image with Python that this machine's engine has.
+pub const PYTHON: &str = "python:3.12-slim";
+
 /// Lines that [`Mode::Chatty`] writes to each stream.
 pub const CHATTY_LINES: usize = 200;
 
@@ -30,6 +33,8 @@ pub struct App {
     pub version: &'static str,
     /// How it behaves.
     pub mode: Mode,
+    /// What the dockerfile builds on: an image with Python.
+    pub base: &'static str,
     /// A line of the dockerfile before the last one; empty for none.
     pub build: &'static str,
     /// The text of `.github/workflows/ci.yml`; absent for no such folder.
@@ -47,6 +52,7 @@ impl App {
         Self {
             version,
             mode,
+            base: PYTHON,
             build: "",
             workflow: None,
         }
@@ -119,11 +125,12 @@ impl Repository {
         let App {
             version,
             mode,
+            base,
             build,
             workflow,
         } = app;
         let dockerfile = format!(
-            "FROM python:3.12-slim\nCOPY server.py checks.py mode version /app/\n{build}\nCMD [\"python\", \"-u\", \"/app/server.py\"]\n"
+            "FROM {base}\nCOPY server.py checks.py mode version /app/\n{build}\nCMD [\"python\", \"-u\", \"/app/server.py\"]\n"
         );
         for (name, text) in [
             ("server.py", SERVER.to_owned()),

@@ -36,8 +36,8 @@ pub struct BuildOptions {
     pub no_cache: bool,
     /// What of the context is left out.
     pub ignore: Ignore,
-    /// Accounts for the base images, by registry.
-    pub registries: Vec<(String, Credentials)>,
+    /// Accounts for the base images, by registry: host and port, as `ghcr.io`.
+    pub registries: BTreeMap<String, Credentials>,
 }
 
 impl Engine {
@@ -68,7 +68,14 @@ impl Engine {
         let accounts: HashMap<_, _> = options
             .registries
             .iter()
-            .map(|(registry, credentials)| (registry.clone(), account(credentials, registry)))
+            .map(|(registry, credentials)| {
+                let key = match registry.as_str() {
+                    // Under this name, for historical reasons, and no other.
+                    "docker.io" => "https://index.docker.io/v1/",
+                    registry => registry,
+                };
+                (key.to_owned(), account(credentials, registry))
+            })
             .collect();
         let accounts = (!accounts.is_empty()).then_some(accounts);
         let context = if options.ignore.is_empty() {

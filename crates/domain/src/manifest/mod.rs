@@ -66,6 +66,21 @@ pub struct Registry {
     pub password: Option<Value>,
 }
 
+impl Registry {
+    /// The prefix as Docker writes it, without a scheme.
+    pub fn plain_prefix(&self) -> &str {
+        self.prefix
+            .trim_start_matches("http://")
+            .trim_start_matches("https://")
+    }
+
+    /// Its host, and port where it has one.
+    pub fn host(&self) -> &str {
+        let prefix = self.plain_prefix();
+        prefix.split_once('/').map_or(prefix, |(host, _)| host)
+    }
+}
+
 /// How many registries must have taken an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -227,18 +227,28 @@ impl Scene {
         }
     }
 
+    /// The accounts of all registries that ask for one, by host.
+    pub(super) fn accounts(&self) -> Result<BTreeMap<String, Credentials>, StepError> {
+        let mut accounts = BTreeMap::new();
+        for registry in &self.manifest.registries {
+            // Of two at one host, the first is asked first.
+            if let Some(account) = self.credentials(registry)? {
+                accounts
+                    .entry(registry.host().to_owned())
+                    .or_insert(account);
+            }
+        }
+        Ok(accounts)
+    }
+
     /// A component's image in a registry, without tag or digest, as Docker names it.
     pub(super) fn image(&self, registry: &Registry, component: &ComponentName) -> String {
-        let prefix = registry
-            .prefix
-            .trim_start_matches("http://")
-            .trim_start_matches("https://");
         let name = self
             .manifest
             .components
             .get(component)
             .map_or("", |c| c.image.as_str());
-        repository(prefix, name)
+        repository(registry.plain_prefix(), name)
     }
 
     /// The text of one of the project's templates with the environment's `vars` filled in.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use adapters::docker::Engine;
+use adapters::registry::Credentials;
 use domain::audit::{Door, Origin};
 use domain::policy::{Actor, ActorName, Membership, Role};
 use domain::report::Artifact;
@@ -20,7 +22,7 @@ pub use files::config;
 pub use runs::{Ended, ended, ended_within, kind, step, until, until_said};
 
 use crate::Droplet;
-use crate::app::{App, Repository};
+use crate::app::{App, PYTHON, Repository};
 use crate::droplet::clear_builder;
 use crate::road::Road;
 use crate::watch::{Watch, get, post};
@@ -207,6 +209,22 @@ impl World {
         self.write_manifest();
         // A portal looks at its files once a second at most.
         tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+
+    /// Puts the image with Python into the lab's first registry, from where it can be had with an account only, and gives
+    /// its name there. This machine's engine then does not know it by that name.
+    pub async fn private_base(&self, tag: &str) -> &'static str {
+        let registry = &self.lab.registries[0];
+        let name = format!("{}/faults/base:{tag}", registry.address);
+        let account = Credentials {
+            username: registry.username.clone().into(),
+            password: registry.password.clone().into(),
+        };
+        let engine = Engine::local(lab::DOCKER_HOST).unwrap();
+        engine.tag(PYTHON, &name).await.unwrap();
+        engine.push(&name, Some(&account), |_| {}).await.unwrap();
+        engine.remove_image(&name).await.unwrap();
+        Box::leak(name.into_boxed_str())
     }
 
     /// What a portal of this world is told.

@@ -1,6 +1,7 @@
 //! Builds that fail for what the commit or the builder lacks. That they can be cancelled is in `images`.
 use faults::world::{kind, lead, origin};
 use faults::{App, Spec, World};
+use lab::program::docker;
 
 /// v1 serves; then v2 is built with this line in its dockerfile, and fails while v1 goes on.
 async fn v2_is_not_built(spec: Spec, build: &'static str, says: &[&str]) {
@@ -66,4 +67,21 @@ async fn a_build_that_fills_the_builders_disk_says_so() {
     let build = "RUN cat /etc/passwd >/dev/full";
     let says = ["the build failed at", "/dev/full", "disk is full", "prune"];
     v2_is_not_built(Spec::new("build-full", 18275), build, &says).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_base_image_is_pulled_with_the_account_of_its_registry() {
+    let world = World::new(Spec::new("private-base", 18344)).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let app = App {
+        base: world.private_base("account").await,
+        ..App::fine("v1")
+    };
+    let run = world.deploy(&portal, &app).await;
+    run.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some("v1"));
+    engine.stop().await;
+    world.close().await;
+    let _ = docker(["rmi", "--no-prune", app.base]).run().await;
 }

@@ -70,7 +70,7 @@ pub(super) async fn build(
         target: build.target.clone(),
         no_cache: false,
         ignore,
-        registries: Vec::new(),
+        registries: scene.accounts()?,
     };
     let archive = mirror.archive(&plan.commit.sha, context).await?;
     work.log.say(format!(

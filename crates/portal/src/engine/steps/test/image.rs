@@ -27,8 +27,11 @@ pub(super) async fn named(bench: &Bench<'_>, reference: &str) -> Result<(), Step
     if bench.engine.image(reference).await?.is_some() {
         return Ok(());
     }
-    let credentials = credentials(bench, reference)?;
-    pull(bench, reference, credentials.as_ref()).await
+    let accounts = bench.work.scene.accounts()?;
+    let account = reference
+        .split_once('/')
+        .and_then(|(host, _)| accounts.get(host));
+    pull(bench, reference, account).await
 }
 
 /// The image that this run built, or the one that it reuses.
@@ -113,23 +116,5 @@ async fn pull(
             }
             Err(error) => return Err(error),
         }
-    }
-}
-
-/// The manifest's account for the registry that an image comes from, if it has one.
-fn credentials(bench: &Bench<'_>, reference: &str) -> Result<Option<Credentials>, StepError> {
-    let scene = &bench.work.scene;
-    let registry = scene.manifest.registries.iter().find(|registry| {
-        let host = registry
-            .prefix
-            .trim_start_matches("http://")
-            .trim_start_matches("https://")
-            .split('/')
-            .next();
-        reference.split_once('/').map(|(host, _)| host) == host
-    });
-    match registry {
-        Some(registry) => scene.credentials(registry),
-        None => Ok(None),
     }
 }
