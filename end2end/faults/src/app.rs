@@ -57,6 +57,16 @@ impl App {
             workflow: None,
         }
     }
+
+    /// A program that works, in an image with a layer that nobody has yet.
+    pub fn big() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let version = Box::leak(format!("v{}", now.as_nanos()).into_boxed_str());
+        Self {
+            build: "RUN dd if=/dev/urandom of=/app/big bs=1M count=8 2>/dev/null",
+            ..Self::fine(version)
+        }
+    }
 }
 
 const SERVER: &str = r#"import http.server, os, pathlib, signal, sys, time

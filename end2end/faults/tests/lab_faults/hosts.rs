@@ -276,6 +276,45 @@ async fn a_full_disk_fails_the_deploy_before_the_old_container_stops() {
     world.close().await;
 }
 
+/// Where a droplet's engine puts what it pulls until a layer is whole.
+const DOWNLOADS: &str = "/var/lib/docker/tmp";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_whose_disk_is_full_cannot_pull_and_the_old_container_never_stops() {
+    let spec = Spec {
+        droplet: "uat-backend",
+        ..Spec::new("pull-full", 18346)
+    };
+    let world = World::new(spec).await;
+    // A test that was killed has mended nothing.
+    let unmount = format!("umount --lazy {DOWNLOADS}");
+    let _ = world.droplet.try_run(&["sh", "-c", &unmount]).await;
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    let started = world.droplet.started(&world.container()).await;
+    let watch = world.watch();
+    let mount = format!("mount -t tmpfs -o size=64k tmpfs {DOWNLOADS}");
+    let disk = world.droplet.broken(&mount, &unmount).await;
+    let app = App::big();
+    let run = world.deploy(&portal, &app).await;
+    let says = [
+        "host pull-full/dev/server: the disk is full",
+        "no space left on device",
+        "docker image prune",
+    ];
+    run.failed(kind::deploy, &says);
+    assert!(world.told().await.1.contains("the disk is full"));
+    watch.saw_nothing_but("v1").await;
+    assert_eq!(world.containers().await.len(), 1);
+    assert_eq!(world.droplet.started(&world.container()).await, started);
+    drop(disk);
+    retried(&portal, &run).await.succeeded();
+    assert_eq!(world.serves().await.as_deref(), Some(app.version));
+    engine.stop().await;
+    world.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_lost_during_the_health_check_is_taken_up_again() {
     let world = World::new(Spec::new("lost", 18108)).await;

@@ -1,6 +1,6 @@
 //! Registries that are down or refuse.
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use adapters::registry::{Credentials, Registry};
 use domain::run::StepState;
@@ -228,16 +228,6 @@ async fn the_second_one_is_pulled_from(spec: Spec, gone: State) {
     world.close().await;
 }
 
-/// A build with a layer that no registry has.
-fn big() -> App {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let version = Box::leak(format!("v{}", now.as_nanos()).into_boxed_str());
-    App {
-        build: "RUN dd if=/dev/urandom of=/app/big bs=1M count=8 2>/dev/null",
-        ..App::fine(version)
-    }
-}
-
 async fn until_it_broke(way: &Road, more_than: usize) {
     let limit = Instant::now() + Duration::from_secs(120);
     while way.broke() <= more_than {
@@ -264,7 +254,7 @@ async fn a_registry_that_drops_in_the_middle_of_a_push_gets_the_image_once_it_is
     // It stays away.
     way.set(State::Breaking(registry));
     way.cut();
-    let run = world.start(&portal, &big()).await;
+    let run = world.start(&portal, &App::big()).await;
     until_it_broke(&way, 0).await;
     way.set(State::Refusing);
     way.cut();
@@ -281,7 +271,7 @@ async fn a_registry_that_drops_in_the_middle_of_a_push_gets_the_image_once_it_is
     // It is back in time: the same image arrives, though a connection broke again in the midst of it.
     let broke = way.broke();
     way.set(State::Breaking(registry));
-    let app = big();
+    let app = App::big();
     let run = world.start(&portal, &app).await;
     until_it_broke(&way, broke).await;
     way.set(State::To(registry));
