@@ -2,6 +2,7 @@
 use std::path::PathBuf;
 
 use adapters::secrets::Source;
+use domain::manifest::{Host, SecretName};
 use domain::policy::Role;
 use domain::{Login, ProjectName};
 use secrecy::SecretString;
@@ -18,14 +19,34 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// One `<name>.toml` per project, its templates in `<name>/templates/`.
     pub projects_dir: PathBuf,
-    /// The Docker engine that builds, as `unix:///var/run/docker.sock`.
-    pub builder: String,
+    /// Where images are built and tests run.
+    pub builder: Builder,
     /// The forge.
     pub github: GithubConfig,
     /// Where secret values come from, first to last.
     pub secrets: Vec<Source>,
     /// Who has which role.
     pub members: Vec<MemberRule>,
+}
+
+/// The Docker engine that builds images and runs tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Builder {
+    /// Behind a socket of this machine, as `unix:///var/run/docker.sock`.
+    Socket(String),
+    /// On a server. Its secrets have the very names that stand here: it belongs to no environment.
+    Host(Host),
+}
+
+impl Builder {
+    /// The secrets that signing in to it takes.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let host = match self {
+            Builder::Socket(_) => None,
+            Builder::Host(host) => Some(host),
+        };
+        host.into_iter().flat_map(Host::secrets)
+    }
 }
 
 /// GitHub, or an Enterprise server.

@@ -347,7 +347,7 @@ impl Portal {
         keys
     }
 
-    /// The secrets that a deploy needs and that no source has, with the names that were tried.
+    /// The secrets that a deploy and the builder need and that no source has, with the names that were tried.
     pub(crate) async fn missing_secrets(
         &self,
         manifest: &Manifest,
@@ -367,6 +367,17 @@ impl Portal {
                 let mut tried = vec![format!("{prefix}{name}"), name.to_string()];
                 tried.dedup();
                 missing.insert(name.clone(), tried);
+            }
+        }
+        for name in self.parts().config.builder.secrets() {
+            let value = self.parts().secrets.get(name.as_str()).await;
+            if value
+                .map_err(|error| Error::Outside(error.to_string()))?
+                .is_none()
+            {
+                missing
+                    .entry(name.clone())
+                    .or_insert_with(|| vec![name.to_string()]);
             }
         }
         Ok(missing)

@@ -22,7 +22,7 @@ use adapters::ssh::Hosts;
 use domain::Ms;
 use store::Store;
 
-pub use config::{Config, GithubConfig, MemberRule, Who};
+pub use config::{Builder, Config, GithubConfig, MemberRule, Who};
 pub use engine::EngineHandle;
 pub use error::Error;
 pub use identity::{Caller, NewToken, PendingSignIn};

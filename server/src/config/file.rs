@@ -2,7 +2,6 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use domain::manifest::{SecretName, Value};
 use portal::GithubConfig;
 use serde::Deserialize;
 use toml::Spanned;
@@ -10,7 +9,9 @@ use url::Url;
 
 use super::given::{Given, Reader};
 use super::members::{Member, rule};
-use super::{Config, Database, Environment, Fault, Log, LogFormat, sources, sqlite_in};
+use super::{
+    Config, Database, Environment, Fault, Log, LogFormat, builder, secret, sources, sqlite_in,
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,7 +21,7 @@ struct File {
     data_dir: Option<Spanned<String>>,
     projects_dir: Option<Spanned<String>>,
     database_url: Option<Spanned<String>>,
-    builder: Option<Spanned<String>>,
+    builder: Option<Spanned<builder::Entry>>,
     site_dir: Option<Spanned<String>>,
     metrics_token: Option<Spanned<String>>,
     github: Option<Github>,
@@ -149,10 +150,7 @@ fn read(reader: &Reader<'_>, file: File, folder: &Path) -> Option<Config> {
         (Some(url), _) => reader.parse(url, Database::of),
         (None, data_dir) => data_dir.as_deref().map(|dir| Database::Url(sqlite_in(dir))),
     };
-    let builder = match given("builder", builder) {
-        Some(builder) => reader.parse(builder, engine),
-        None => Some("unix:///var/run/docker.sock".to_owned()),
-    };
+    let builder = builder::read(reader, builder);
     let metrics_token =
         metrics_token.map(|token| reader.parse(reader.in_file("metrics_token", token), secret));
     let mut github = github.unwrap_or_default();
@@ -274,27 +272,6 @@ fn site(text: &str) -> Result<Url, String> {
         false => Err(format!(
             "`{text}` is more than a site; leave out everything after the host and port"
         )),
-    }
-}
-
-fn engine(text: &str) -> Result<String, String> {
-    match text.strip_prefix("unix:///") {
-        Some(path) if !path.is_empty() => Ok(text.to_owned()),
-        _ => Err(format!(
-            "`{text}` is not a Docker engine's socket; write it as \"unix:///var/run/docker.sock\""
-        )),
-    }
-}
-
-fn secret(text: &str) -> Result<SecretName, String> {
-    match text.parse::<Value>()? {
-        Value::Secret(name) => Ok(name),
-        // Not repeated: it may be the value itself.
-        Value::Plain(_) => Err(
-            "a secret does not stand in this file; write \"secret:NAME\" and put the value \
-                                into a source of `[secrets]` under that name"
-                .into(),
-        ),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A key that is not known is a fault, and every fault names its place and what to do. `docs/config.md` describes all
 //! keys; a test reads the example in it.
+mod builder;
 mod file;
 mod given;
 mod members;
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use adapters::secrets::{Source, Sources};
-use domain::manifest::{Problem, SecretName};
+use domain::manifest::{Problem, SecretName, Value};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -179,9 +180,9 @@ fn sources(env_prefix: String, files: Vec<PathBuf>) -> Vec<Source> {
 
 impl Database {
     fn of(text: &str) -> Result<Self, String> {
-        match text.parse::<domain::manifest::Value>()? {
-            domain::manifest::Value::Secret(name) => Ok(Database::Secret(name)),
-            domain::manifest::Value::Plain(url) => {
+        match text.parse::<Value>()? {
+            Value::Secret(name) => Ok(Database::Secret(name)),
+            Value::Plain(url) => {
                 let url = SecretString::from(url);
                 // Tried now, so that the fault has its place.
                 url.expose_secret()
@@ -190,5 +191,18 @@ impl Database {
                 Ok(Database::Url(url))
             }
         }
+    }
+}
+
+/// The name of a secret, where nothing but a secret may stand.
+fn secret(text: &str) -> Result<SecretName, String> {
+    match text.parse::<Value>()? {
+        Value::Secret(name) => Ok(name),
+        // Not repeated: it may be the value itself.
+        Value::Plain(_) => Err(
+            "a secret does not stand in this file; write \"secret:NAME\" and put the value \
+                                into a source of `[secrets]` under that name"
+                .into(),
+        ),
     }
 }

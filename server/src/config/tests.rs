@@ -2,6 +2,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use adapters::secrets::Source;
+use domain::manifest::{Host, HostLogin};
+use portal::Builder;
 use secrecy::ExposeSecret;
 
 use super::*;
@@ -128,7 +130,7 @@ role = "lead"
         "1:1: github.token: is missing; add it, as in `token = \"secret:GITHUB_TOKEN\"`",
         "1:10: listen: `everywhere` is not an address to listen on; write it as \"127.0.0.1:3000\"",
         "2:14: public_url: `https://deploy.example.com/portal` is more than a site; leave out everything after the host and port",
-        "4:11: builder: `tcp://10.0.0.1:2375` is not a Docker engine's socket; write it as \"unix:///var/run/docker.sock\"",
+        "4:11: builder: `tcp://10.0.0.1:2375` is not a Docker engine's socket; write it as \"unix:///var/run/docker.sock\", or describe a server in `[builder]`",
         "7:17: github.client_secret: a secret does not stand in this file; write \"secret:NAME\" and put the value into a source of `[secrets]` under that name",
         "10:8: members[0].role: `boss` is not a role: use viewer, developer, lead or admin",
         "11:8: members[0].team: `leads` is not a team; write it as organisation/team, as in its address on GitHub",
@@ -140,6 +142,74 @@ role = "lead"
         .collect();
     assert_eq!(faults.lines().collect::<Vec<_>>(), expected);
     assert!(!faults.contains("hunter2"));
+}
+
+#[test]
+fn a_server_may_be_the_builder_as_documented() {
+    let documented = include_str!("../../../docs/config.md");
+    let table = documented.split("```toml\n").nth(2).unwrap();
+    let table = table.split("```").next().unwrap();
+    let config = parse(&format!("{SMALL}{table}"), &[]).unwrap();
+    let secret = |name: &str| format!("secret:{name}").parse::<Value>().unwrap();
+    let plain = |text: &str| Value::Plain(text.into());
+    let builder = Host {
+        address: plain("10.0.0.5"),
+        port: 22,
+        user: plain("builder"),
+        login: HostLogin::Key {
+            key: secret("BUILDER_SSH_KEY"),
+            passphrase: None,
+        },
+        host_key: Some(plain("SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")),
+    };
+    assert_eq!(config.portal.builder, Builder::Host(builder));
+    // A variable names a socket, and takes the place of the table.
+    let socket = "unix:///run/docker.sock";
+    let config = parse(&format!("{SMALL}{table}"), &[("FAIRLEAD_BUILDER", socket)]);
+    assert_eq!(
+        config.unwrap().portal.builder,
+        Builder::Socket(socket.into())
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_server_that_builds_is_told_at_once() {
+    let faults = |lines: &str| parse(&format!("{SMALL}[builder]\n{lines}"), &[]).unwrap_err();
+    let told = faults(
+        "address = \"\"\nuser = \"builder\"\npassword = \"hunter2\"\nhost_key = \"MD5:00\"\n",
+    );
+    let expected = [
+        "10:11: builder.address: is empty; write it out, or name the secret that holds it",
+        "12:12: builder.password: a secret does not stand in this file; write \"secret:NAME\" and put the value into a source of `[secrets]` under that name",
+        "13:12: builder.host_key: `MD5:00` is not a host key fingerprint; expected `SHA256:` and 43 base64 characters, as printed by `fairlead host enrol`",
+    ];
+    let expected = expected.map(|fault| format!("/etc/fairlead/fairlead.toml:{fault}"));
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+
+    let told = faults("agent = true\nkey = \"secret:K\"\n");
+    for said in [
+        "builder.address: is missing; add it",
+        "builder.user: is missing; add it",
+        "builder.host_key: is missing; add it",
+        "9:1: builder: does not say how to sign in; give exactly one of",
+    ] {
+        assert!(told.contains(said), "{said:?} is not in {told}");
+    }
+    for (lines, said) in [
+        (
+            "adress = \"x\"\n",
+            "10:1: unknown field `adress`, expected one of",
+        ),
+        ("port = 0\n", "10:8: invalid value: integer `0`"),
+    ] {
+        let told = faults(lines);
+        assert!(told.contains(said), "{said:?} is not in {told}");
+    }
+    let told = parse(&format!("builder = 3{SMALL}"), &[]).unwrap_err();
+    assert!(
+        told.contains("1:11: invalid type: integer `3`, expected the socket of a Docker engine"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -432,7 +432,7 @@ impl Manifest {
             let Container { env, hosts, .. } = &component.container;
             found.extend(env.values().chain(hosts.values()).filter_map(Value::secret));
             if let Some(host) = place.hosts.get(&component.host_or(name)) {
-                found.extend(host.values().filter_map(Value::secret));
+                found.extend(host.secrets());
             }
         }
         found.extend(place.vars.values().filter_map(Value::secret));
@@ -470,7 +470,8 @@ impl Component {
 }
 
 impl Host {
-    fn values(&self) -> impl Iterator<Item = &Value> {
+    /// The secrets that signing in takes.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let login: Vec<&Value> = match &self.login {
             HostLogin::Password(password) => vec![password],
             HostLogin::Key { key, passphrase } => std::iter::once(key).chain(passphrase).collect(),
@@ -480,5 +481,6 @@ impl Host {
             .into_iter()
             .chain(&self.host_key)
             .chain(login)
+            .filter_map(Value::secret)
     }
 }

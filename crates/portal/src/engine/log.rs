@@ -263,7 +263,7 @@ mod tests {
     use domain::{EnvName, ProjectName, RunId};
 
     use super::*;
-    use crate::{Config, GithubConfig};
+    use crate::{Builder, Config, GithubConfig};
 
     async fn portal(folder: &std::path::Path) -> Portal {
         let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
@@ -273,7 +273,7 @@ mod tests {
             database: format!("sqlite://{}", folder.join("fairlead.db").display()).into(),
             data_dir: folder.to_path_buf(),
             projects_dir: folder.join("projects"),
-            builder: "unix:///var/run/docker.sock".into(),
+            builder: Builder::Socket("unix:///var/run/docker.sock".into()),
             github: GithubConfig {
                 url: nowhere.clone(),
                 api_url: nowhere,

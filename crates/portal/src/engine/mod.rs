@@ -8,6 +8,7 @@ mod drive;
 mod log;
 mod messages;
 mod scene;
+mod secrets;
 mod steps;
 
 use std::collections::HashSet;

@@ -6,10 +6,8 @@ use adapters::docker::Engine;
 use adapters::git::Mirror;
 use adapters::redact::Redactor;
 use adapters::registry::Credentials;
-use adapters::ssh::{Auth, Fingerprint, Host, Target};
-use domain::manifest::{
-    Environment, Host as HostSpec, HostLogin, Manifest, Registry, SecretName, Value,
-};
+use adapters::ssh::Host;
+use domain::manifest::{Environment, Manifest, Registry, Value};
 use domain::plan::Plan;
 use domain::release::repository;
 use domain::run::Failure;
@@ -18,8 +16,12 @@ use secrecy::{ExposeSecret, SecretString};
 use store::StoredRun;
 
 use super::log::too_short;
+use super::secrets::Secrets;
 use super::steps::StepError;
-use crate::Portal;
+use crate::{Builder, Portal};
+
+/// What the builder is called among the hosts that are connected to; those of environments have a `/` in their names.
+const BUILDER: &str = "builder";
 
 /// What a run's traces on hosts are called.
 pub(super) fn key_of(stored: &StoredRun) -> String {
@@ -66,7 +68,9 @@ pub(super) struct Scene {
     pub(super) redactor: Redactor,
     /// What is to be said of secrets that stay in logs, until a step has said it.
     too_short: Mutex<Option<String>>,
-    secrets: BTreeMap<SecretName, SecretString>,
+    secrets: Secrets,
+    /// What signing in to the builder takes.
+    of_builder: Secrets,
 }
 
 impl Scene {
@@ -85,23 +89,26 @@ impl Scene {
                     plan.environment
                 ))
             })?;
-        let mut secrets = BTreeMap::new();
-        for name in manifest.secrets_of_deploy(&plan.environment) {
-            let value = parts.secrets.resolve(&place.secrets, name.as_str()).await;
-            if let Some(value) = value.map_err(|error| fault(error.to_string()))? {
-                secrets.insert(name.clone(), value);
-            }
-        }
+        let names = manifest.secrets_of_deploy(&plan.environment);
+        let secrets = Secrets::fetch(&parts.secrets, &place.secrets, names)
+            .await
+            .map_err(|error| fault(error.to_string()))?;
+        let names = parts.config.builder.secrets();
+        let of_builder = Secrets::fetch(&parts.secrets, "", names)
+            .await
+            .map_err(|error| fault(error.to_string()))?;
         let github = parts
             .secrets
             .get(&parts.config.github.token)
             .await
             .ok()
             .flatten();
-        let named = secrets.iter().map(|(name, value)| (name.as_str(), value));
         let github = github.iter();
-        let named: Vec<_> = named
-            .chain(github.map(|value| (parts.config.github.token.as_str(), value)))
+        let github = github.map(|value| (parts.config.github.token.as_str(), value));
+        let named: Vec<_> = secrets
+            .named()
+            .chain(of_builder.named())
+            .chain(github)
             .collect();
         let too_short = Mutex::new(too_short(&named));
         let redactor = Redactor::new(named.into_iter().map(|(_, value)| value));
@@ -120,6 +127,7 @@ impl Scene {
             redactor,
             too_short,
             secrets,
+            of_builder,
         })
     }
 
@@ -131,18 +139,7 @@ impl Scene {
 
     /// The value itself, or what the secret holds.
     pub(super) fn value(&self, value: &Value) -> Result<SecretString, StepError> {
-        match value {
-            Value::Plain(text) => Ok(SecretString::from(text.clone())),
-            Value::Secret(name) => self.secrets.get(name).cloned().ok_or_else(|| {
-                let prefix = &self.place.secrets;
-                StepError::advised(
-                    format!(
-                        "secret `{name}` resolves to nothing (looked for {prefix}{name}, {name})"
-                    ),
-                    "add it to a secret source of the portal and retry the run",
-                )
-            }),
-        }
+        self.secrets.value(value)
     }
 
     /// The environment's host of this name, connected.
@@ -157,38 +154,9 @@ impl Scene {
                 "environment `{environment}` has no host `{name}` in the manifest"
             ))
         })?;
-        let target = self.target(spec)?;
+        let target = self.secrets.target(spec)?;
         let called = format!("{project}/{environment}/{name}");
         Ok(self.portal.parts().hosts.connect(&called, &target).await?)
-    }
-
-    fn target(&self, spec: &HostSpec) -> Result<Target, StepError> {
-        let plain = |value: &Value| {
-            Ok::<_, StepError>(self.value(value)?.expose_secret().trim().to_owned())
-        };
-        let auth = match &spec.login {
-            HostLogin::Password(password) => Auth::Password(self.value(password)?),
-            HostLogin::Key { key, passphrase } => Auth::Key {
-                pem: self.value(key)?,
-                passphrase: passphrase.as_ref().map(|p| self.value(p)).transpose()?,
-            },
-            HostLogin::Agent => Auth::Agent,
-        };
-        let host_key = match &spec.host_key {
-            None => None,
-            Some(key) => Some(
-                plain(key)?
-                    .parse::<Fingerprint>()
-                    .map_err(|e| StepError::fatal(e.to_string()))?,
-            ),
-        };
-        Ok(Target {
-            address: plain(&spec.address)?,
-            port: spec.port,
-            user: plain(&spec.user)?,
-            auth,
-            host_key,
-        })
     }
 
     /// The mirror of the project's repository, cloned now if it is not there yet.
@@ -197,9 +165,17 @@ impl Scene {
         Ok(self.portal.open_mirror(&self.manifest, token).await?)
     }
 
-    /// The engine that builds.
-    pub(super) fn builder(&self) -> Result<Engine, StepError> {
-        Ok(Engine::local(&self.portal.parts().config.builder)?)
+    /// The engine that builds images and runs tests.
+    pub(super) async fn builder(&self) -> Result<Engine, StepError> {
+        let parts = self.portal.parts();
+        match &parts.config.builder {
+            Builder::Socket(address) => Ok(Engine::local(address)?),
+            Builder::Host(described) => {
+                let target = self.of_builder.target(described)?;
+                let host = parts.hosts.connect(BUILDER, &target).await?;
+                Ok(host.docker().await?)
+            }
+        }
     }
 
     /// The registry of this name.

@@ -1,8 +1,9 @@
 //! What stands in the way of a deploy is told before anything is written, all at once, in words.
+use domain::manifest::{Host, HostLogin};
 use domain::plan::Blocker;
 use domain::view::Proposal;
 use domain::{RunId, Sha};
-use portal::{DeployRequest, Error};
+use portal::{Builder, DeployRequest, Error};
 
 use crate::support::{
     MANIFEST, SECRETS, TestPortal, component, env, lead, origin, to, write_secrets,
@@ -122,6 +123,28 @@ async fn a_dockerfile_that_is_not_in_the_commit() {
         panic!("{found:?}")
     };
     assert_eq!((of, path.as_str()), (&component("web"), "web/dockerfile"));
+}
+
+#[tokio::test]
+async fn a_secret_of_the_builder_that_resolves_to_nothing() {
+    let builder = Builder::Host(Host {
+        address: "10.0.0.5".parse().unwrap(),
+        port: 22,
+        user: "builder".parse().unwrap(),
+        login: HostLogin::Password("secret:BUILDER_PASSWORD".parse().unwrap()),
+        host_key: Some("secret:HUB_PASSWORD".parse().unwrap()),
+    });
+    let world = TestPortal::with_builder(builder).await;
+    // It belongs to no environment, so a name with the prefix of one is none of its own.
+    write_secrets(
+        world.root.path(),
+        &format!("{SECRETS}\nDEV_BUILDER_PASSWORD=hunter2-dev\n"),
+    );
+    let missing = Blocker::MissingSecret {
+        name: "BUILDER_PASSWORD".parse().unwrap(),
+        tried: vec!["BUILDER_PASSWORD".into()],
+    };
+    assert_eq!(blockers(&world, to("dev")).await, [missing]);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use domain::run::{Failure, Next, Run, RunEvent, RunState};
 use domain::step::{Outcome, StepKind};
 use domain::{ComponentName, Digest, EnvName, Login, Ms, ProjectName, RunId, Sha};
 use lab::serving::Serving;
-use portal::{Config, DeployRequest, Error, GithubConfig, MemberRule, Portal, Who};
+use portal::{Builder, Config, DeployRequest, Error, GithubConfig, MemberRule, Portal, Who};
 use store::{Claim, Store, StoreUrl};
 
 /// One component, two registries, `dev` for everybody and `prod` for leads.
@@ -93,6 +93,16 @@ impl TestPortal {
     pub async fn with(manifests: &[(&str, &str)]) -> Self {
         let root = Self::root(manifests);
         let config = config(root.path(), None);
+        Self::open(root, config, None).await
+    }
+
+    /// With the project `shop` and images that are built here.
+    pub async fn with_builder(builder: Builder) -> Self {
+        let root = Self::root(&[("shop", MANIFEST)]);
+        let config = Config {
+            builder,
+            ..config(root.path(), None)
+        };
         Self::open(root, config, None).await
     }
 
@@ -328,7 +338,7 @@ fn config(root: &Path, github: Option<&str>) -> Config {
         database: format!("sqlite://{}", database(root).display()).into(),
         data_dir: root.join("data"),
         projects_dir: root.join("projects"),
-        builder: "unix:///nowhere/docker.sock".into(),
+        builder: Builder::Socket("unix:///nowhere/docker.sock".into()),
         github: GithubConfig {
             url: github.unwrap_or(&file).parse().unwrap(),
             api_url: format!("{}/api/v3", github.unwrap_or("http://127.0.0.1:9"))

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use adapters::secrets::Source;
-use portal::{Config, GithubConfig};
+use portal::{Builder, Config, GithubConfig};
 
 use super::{HOOK_SECRET, Spec, World};
 
@@ -105,7 +105,7 @@ hosts.server = {{ address = "{}", port = {}, user = "{user}", password = "secret
         std::fs::write(self.projects().join(format!("{name}.toml")), text).unwrap();
     }
 
-    /// Writes the secrets: what the lab says, except for these. An empty value leaves a name out.
+    /// Writes the secrets: what the lab says, except for these, which may be others too. An empty value leaves a name out.
     pub fn write_secrets(&self, except: &[(&str, &str)]) {
         let password = self
             .droplet
@@ -125,12 +125,12 @@ hosts.server = {{ address = "{}", port = {}, user = "{user}", password = "secret
             secrets.push((format!("{name}_USER"), registry.username.clone()));
             secrets.push((format!("{name}_PASSWORD"), registry.password.clone()));
         }
+        for (name, value) in except {
+            secrets.retain(|(other, _)| other != name);
+            secrets.push(((*name).to_owned(), (*value).to_owned()));
+        }
         let mut text = String::new();
         for (name, value) in secrets {
-            let value = except
-                .iter()
-                .find(|(other, _)| *other == name)
-                .map_or(value.as_str(), |(_, value)| value);
             if !value.is_empty() {
                 let _ = writeln!(text, "{name}={value}");
             }
@@ -149,7 +149,7 @@ pub fn config(folder: &Path) -> Config {
         database: format!("sqlite://{}", folder.join("portal/fairlead.db").display()).into(),
         data_dir: folder.join("portal"),
         projects_dir: folder.join("projects"),
-        builder: "unix:///var/run/docker.sock".into(),
+        builder: Builder::Socket("unix:///var/run/docker.sock".into()),
         github: GithubConfig {
             url: format!("file://{}", folder.join("git").display())
                 .parse()

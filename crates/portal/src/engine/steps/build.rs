@@ -20,7 +20,7 @@ pub(super) async fn build(
     let described = scene.manifest.components.get(component).ok_or_else(|| {
         StepError::fatal(format!("the manifest describes no component `{component}`"))
     })?;
-    let builder = scene.builder()?;
+    let builder = scene.builder().await?;
     let name = local_name(work, component, key);
     if let Some(image) = builder.image(&name).await? {
         work.log.say(format!(

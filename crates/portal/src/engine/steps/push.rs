@@ -20,7 +20,7 @@ pub(super) async fn push(
     let image = scene.image(described, component);
     let tag = tag_of(&scene.plan.environment, &scene.plan.commit.sha);
     let reference = format!("{image}:{tag}");
-    let builder = scene.builder()?;
+    let builder = scene.builder().await?;
     let local = built_name(work, component)?;
     let missing = || {
         StepError::advised(

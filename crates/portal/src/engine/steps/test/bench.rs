@@ -28,7 +28,7 @@ pub(super) struct Bench<'w> {
 }
 
 impl<'w> Bench<'w> {
-    pub(super) fn open(work: &'w Work, name: &'w ComponentName) -> Result<Self, StepError> {
+    pub(super) async fn open(work: &'w Work, name: &'w ComponentName) -> Result<Self, StepError> {
         let component = work.scene.manifest.components.get(name);
         let test = component.and_then(|component| component.test.as_ref());
         let test = test.ok_or_else(|| {
@@ -38,7 +38,7 @@ impl<'w> Bench<'w> {
             work,
             name,
             test,
-            engine: work.scene.builder()?,
+            engine: work.scene.builder().await?,
             doing: Mutex::default(),
         })
     }
@@ -58,11 +58,6 @@ impl<'w> Bench<'w> {
             "fairlead-test-{}-{}",
             self.work.scene.key, self.work.planned.id
         )
-    }
-
-    /// The label that everything of this run has.
-    fn label(&self) -> String {
-        format!("{}={}", label::RUN, self.work.scene.key)
     }
 
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
@@ -96,6 +91,22 @@ impl<'w> Bench<'w> {
         })
     }
 
+    /// The same for one who clears up: a builder that does not answer is asked again for a while.
+    pub(super) async fn open_patiently(
+        work: &'w Work,
+        name: &'w ComponentName,
+    ) -> Result<Self, StepError> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            match Self::open(work, name).await {
+                Err(error) if error.is_transient() && Instant::now() < give_up => {
+                    sleep(PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Removes all that is labelled with this step: containers with their volumes, then the network. True when there
     /// was something.
     pub(super) async fn clear(&self) -> Result<bool, StepError> {
@@ -112,16 +123,9 @@ impl<'w> Bench<'w> {
         }
     }
 
-    pub(super) fn say_what_is_left(&self, error: &StepError) {
-        self.say(format!(
-            "what the tests left on the builder cannot be removed: {error}; remove by hand what `docker ps -a --filter label={}` lists",
-            self.label(),
-        ));
-    }
-
     async fn clear_once(&self, some: &mut bool) -> Result<(), DockerError> {
         let (run, step) = (
-            self.label(),
+            of_run(self.work),
             format!("{}={}", label::STEP, self.work.planned.id),
         );
         let labels = [run.as_str(), step.as_str()];
@@ -153,4 +157,17 @@ impl<'w> Bench<'w> {
             other => other,
         }
     }
+}
+
+/// Says of what is still on the builder how to get rid of it.
+pub(super) fn say_what_is_left(work: &Work, error: &StepError) {
+    work.log.say(format!(
+        "what the tests left on the builder cannot be removed: {error}; remove by hand what `docker ps -a --filter label={}` lists",
+        of_run(work),
+    ));
+}
+
+/// The label that everything of this run has.
+fn of_run(work: &Work) -> String {
+    format!("{}={}", label::RUN, work.scene.key)
 }

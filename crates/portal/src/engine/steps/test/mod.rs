@@ -18,7 +18,7 @@ use domain::ComponentName;
 use domain::report::Content;
 use domain::step::Outcome;
 
-use self::bench::Bench;
+use self::bench::{Bench, say_what_is_left};
 use self::results::Results;
 use super::{StepError, Work};
 
@@ -26,7 +26,7 @@ use super::{StepError, Work};
 const RESULTS: &str = "tests.json";
 
 pub(super) async fn test(work: &Work, component: &ComponentName) -> Result<Outcome, StepError> {
-    let bench = Bench::open(work, component)?;
+    let bench = Bench::open(work, component).await?;
     if bench.clear().await? {
         work.log
             .say("removed what the interrupted tests had left; they start afresh");
@@ -43,7 +43,7 @@ pub(super) async fn test(work: &Work, component: &ComponentName) -> Result<Outco
         // What is there now is the other portal's.
         (Err(StepError::Lost), _) => Err(StepError::Lost),
         (Err(left), error) => {
-            bench.say_what_is_left(&left);
+            say_what_is_left(work, &left);
             Err(error)
         }
         (Ok(_), error) => Err(error),
@@ -52,13 +52,11 @@ pub(super) async fn test(work: &Work, component: &ComponentName) -> Result<Outco
 
 /// Clears up after tests that passed.
 pub(super) async fn clear_up(work: &Work, component: &ComponentName) {
-    let Ok(bench) = Bench::open(work, component) else {
-        return;
-    };
-    if let Err(error) = bench.clear().await
+    let cleared = async { Bench::open_patiently(work, component).await?.clear().await };
+    if let Err(error) = cleared.await
         && !matches!(error, StepError::Lost)
     {
-        bench.say_what_is_left(&error);
+        say_what_is_left(work, &error);
         if let Err(error) = work.log.flush().await {
             tracing::error!(%error, "that tests have left something is not in their log");
         }
