@@ -1,5 +1,5 @@
-//! The web server in front of a component: configurations that are right, that do not parse, that cannot be loaded, and
-//! a host without a web server.
+//! The web server in front of a component: configurations that are right, that do not parse, that cannot be loaded; a host
+//! without a web server, and one without room for a configuration.
 use std::net::SocketAddr;
 
 use domain::report::Content;
@@ -130,5 +130,46 @@ async fn a_host_without_a_web_server_keeps_the_old_container() {
     let line = format!("rm -f /etc/nginx/conf.d/*faults-front* {CONF}");
     world.droplet.shell(&line).await;
     engine.stop().await;
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_whose_disk_is_full_keeps_the_web_servers_configuration_and_the_old_container() {
+    let spec = Spec {
+        component: PROXY,
+        droplet: "uat-backend",
+        ..Spec::new("front-full", 18_270)
+    };
+    let world = World::new(spec).await;
+    let unmount = "umount --lazy /etc/nginx/conf.d; nginx -s reload";
+    // A test that was killed has mended nothing.
+    let _ = world.droplet.try_run(&["sh", "-c", unmount]).await;
+    let mount = "mount -t tmpfs -o size=16k tmpfs /etc/nginx/conf.d; nginx -s reload || nginx";
+    let disk = world.droplet.broken(mount, unmount).await;
+    world.write("templates/front.conf", &right());
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    world.deploy_first(&portal).await;
+    assert_eq!(through(&world).await.as_deref(), Some("v1"));
+    let fill = "cat /dev/zero >/etc/nginx/conf.d/filler 2>/dev/null || true";
+    world.droplet.shell(fill).await;
+    world.write(
+        "templates/front.conf",
+        &right().replace("location", "\n location"),
+    );
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    let says = [
+        "the disk of host front-full/dev/server is full: /etc/nginx/conf.d/",
+        "free some space",
+    ];
+    let failure = run.failed(kind::deploy, &says);
+    let undone = failure.undone.clone().unwrap_or_default();
+    assert!(undone.contains("is back"), "{undone}");
+    world.until_serves("v1").await;
+    assert_eq!(through(&world).await.as_deref(), Some("v1"));
+    let there = world.droplet.shell(&format!("cat {CONF}")).await;
+    assert_eq!(there.trim(), right().trim());
+    engine.stop().await;
+    drop(disk);
     world.close().await;
 }
