@@ -13,9 +13,9 @@ pub(super) const QUICK: Duration = Duration::from_secs(20);
 /// For calls that make the engine work: create, start, remove.
 pub(super) const SLOW: Duration = Duration::from_secs(120);
 
-/// How long an engine may say nothing about a pull or push until its registry counts as one that does not answer. It
-/// has no such limit of its own. While bytes move it tells so every moment; but it is also silent while other pulls or
-/// pushes take all its transfers, and while a registry puts a large layer away.
+/// How long an engine may say nothing about a pull or push until its registry counts as one that does not answer. The
+/// engine limits only its first question. While bytes move it tells so every moment; but it is also silent while other
+/// pulls or pushes take all its transfers, and while a registry puts a large layer away.
 const SILENCE: Duration = Duration::from_secs(300);
 
 /// A Docker engine. Cheap to clone; clones share the connections, which come back by themselves after a loss.
