@@ -104,6 +104,12 @@ fn a_missing_section_is_told_with_an_example() {
                 "6:1: components.web.build: is missing; add `build = { context = \".\", dockerfile = \"Dockerfile\" }`",
             ],
         ),
+        // Whether a configuration leads anywhere is asked through the web server, never left out.
+        (
+            "build = {}",
+            "build = {}\nproxy = { kind = \"nginx\", path = \"/etc/nginx/conf.d/a.conf\", template = \"a.conf\" }",
+            &["9:9: components.web.proxy.health: is missing; add `health = \"http://localhost/\"`"],
+        ),
         (
             "branch = \"main\"\n",
             "",

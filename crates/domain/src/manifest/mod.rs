@@ -236,8 +236,10 @@ pub struct Proxy {
     pub path: String,
     /// The template's name in the project's `templates` folder.
     pub template: String,
-    /// A URL that answers through the web server, as seen from the host; asked as the component's `health` is.
-    pub health: Option<String>,
+    /// A URL that answers through the web server, as seen from the host; asked as the component's `health` is. Which one
+    /// that is only the template's author knows: the web server's own first page answers for a configuration that leads
+    /// nowhere, too.
+    pub health: String,
 }
 
 /// A web server.

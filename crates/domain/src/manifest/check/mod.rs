@@ -221,9 +221,7 @@ impl Checks<'_> {
         if let Some(proxy) = &component.proxy {
             self.absolute(&key("proxy.path"), &proxy.path);
             self.template(&key("proxy.template"), &proxy.template);
-            if let Some(url) = &proxy.health {
-                self.probed(&key("proxy.health"), url);
-            }
+            self.probed(&key("proxy.health"), &proxy.health);
         }
         if let Some(health) = &component.health {
             self.probed(&key("health.url"), &health.url);

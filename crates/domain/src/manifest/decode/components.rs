@@ -243,7 +243,7 @@ impl Read for Proxy {
         let kind = t.required("kind", "\"nginx\"");
         let path = t.required("path", "\"/etc/nginx/conf.d/app.conf\"");
         let template = t.required("template", "\"app.conf\"");
-        let health = t.optional("health");
+        let health = t.required("health", "\"http://localhost/\"");
         t.finish();
         Some(Self {
             kind: kind?,

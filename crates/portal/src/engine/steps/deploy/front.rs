@@ -75,13 +75,11 @@ impl<'w> Front<'w> {
         }
         site.say("testing the web server's configuration and loading it");
         self.load(&host).await?;
-        match &self.proxy.health {
-            Some(url) => self.answers(site, url).await,
-            None => Ok(()),
-        }
+        self.answers(site).await
     }
 
-    async fn answers(&self, site: &Site<'_>, url: &str) -> Result<(), StepError> {
+    async fn answers(&self, site: &Site<'_>) -> Result<(), StepError> {
+        let url = &self.proxy.health;
         let described = site.component.health.as_ref();
         let limit = described.map_or(LIMIT, |health| health.deadline().duration());
         let one = described.map_or(Duration::from_secs(5), |health| health.timeout.duration());
