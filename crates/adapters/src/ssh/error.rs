@@ -152,7 +152,7 @@ pub enum SshError {
     },
     /// The account may not touch this file.
     #[error(
-        "{user} may not touch {path} on host {host}; give it the right, or use an account with passwordless sudo"
+        "{user} may not touch {path} on host {host}; give it the right, or passwordless sudo (`NOPASSWD: ALL` in /etc/sudoers.d)"
     )]
     NoPermission {
         /// The host.

@@ -85,25 +85,25 @@ async fn an_account_with_sudo_uses_docker_through_it() {
     );
     let host = account.log_in().await;
     works(&host.docker().await.unwrap()).await;
-    // Files too: this one belongs to root.
-    host.sudo()
-        .write_file("/etc/fl-test", 0o600, "root's")
+    // Files too, in a folder of root's.
+    host.write_file("/etc/fl-test", 0o600, "root's")
         .await
         .unwrap();
-    assert_eq!(
-        host.sudo()
-            .read_file("/etc/fl-test")
+    let read = host.read_file("/etc/fl-test").await.unwrap();
+    assert_eq!(read.unwrap(), b"root's");
+    assert!(
+        host.move_file("/etc/fl-test", "/etc/fl-test-2")
             .await
             .unwrap()
-            .unwrap(),
-        b"root's"
     );
-    let error = host.read_file("/etc/fl-test").await.unwrap_err();
-    assert!(
-        matches!(error, adapters::ssh::SshError::NoPermission { .. }),
-        "{error:?}"
-    );
-    assert!(host.sudo().remove_file("/etc/fl-test").await.unwrap());
+    assert_eq!(host.read_file("/root/no-such-file").await.unwrap(), None);
+    assert!(host.remove_file("/etc/fl-test-2").await.unwrap());
+    // What it may touch itself stays its own.
+    host.write_file("/home/flsudo/own", 0o600, "x")
+        .await
+        .unwrap();
+    let ls = adapters::ssh::Command::new("stat").args(["-c", "%U", "/home/flsudo/own"]);
+    assert_eq!(host.exec(&ls, None).await.unwrap().stdout, b"flsudo\n");
 }
 
 #[tokio::test]
@@ -130,6 +130,11 @@ async fn an_account_without_rights_is_told_what_it_lacks() {
             "{error:?}"
         );
     }
+    let error = adapters::nginx::as_root(&host).await.unwrap_err();
+    assert!(
+        matches!(&error, adapters::nginx::NginxError::NotAllowed { why, .. } if why.contains("password is required")),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
