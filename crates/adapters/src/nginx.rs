@@ -55,6 +55,9 @@ const NOT_INSTALLED: Exit = Exit::Code(80);
 const REFUSED: Exit = Exit::Code(81);
 const NOT_LOADED: Exit = Exit::Code(82);
 
+/// Whether there is an nginx.
+const LOOK: &str = "PATH=$PATH:/usr/sbin:/sbin; command -v nginx >/dev/null";
+
 /// nginx takes a reload as an order and reports a failure (a port that is taken) only in its error log, while the old
 /// configuration goes on. What tells is whether the master has made new workers. `$1` seconds to wait for them. It tells
 /// the old ones to take no more requests a tenth of a second later, and they say so in their titles: half a second is
@@ -142,6 +145,17 @@ pub async fn as_root(host: &Host) -> Result<Host, NginxError> {
 /// `host` is what [`as_root`] gave.
 ///
 /// Errors: [`NginxError::Refused`] changes nothing; after [`NginxError::NotLoaded`] what ran before goes on.
+/// Fails with [`NginxError::NotInstalled`] where there is no nginx. `host` is what [`as_root`] gave.
+pub async fn is_installed(host: &Host) -> Result<(), NginxError> {
+    let looked = host.exec(&Command::script(LOOK), None).await?;
+    match looked.status.success() {
+        true => Ok(()),
+        false => Err(NginxError::NotInstalled {
+            host: host.name().to_owned(),
+        }),
+    }
+}
+
 pub async fn load(host: &Host) -> Result<(), NginxError> {
     let command = Command::script(LOAD).args([WORKERS_S.to_string(), OTHERS_S.to_string()]);
     let done = host.exec(&command, None).await?;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use domain::report::Content;
+use domain::run::Failure;
 use faults::watch::get;
 use faults::world::{kind, lead};
 use faults::{App, Spec, World};
@@ -35,6 +36,18 @@ async fn through(world: &World) -> Option<String> {
     get(address, "/").await.map(|(_, body)| body)
 }
 
+/// What was done about a failure; a container's commit is left out.
+fn undone(failure: &Failure) -> String {
+    let undone = failure.undone.as_deref().unwrap_or_default();
+    match (undone.find(" (commit "), undone.find(')')) {
+        (Some(from), Some(to)) if from < to => format!("{}{}", &undone[..from], &undone[to + 1..]),
+        _ => undone.to_owned(),
+    }
+}
+
+const BOTH_BACK: &str =
+    "the container that ran before is back, and so is the web server's configuration";
+
 async fn leave(world: World) {
     let line = format!("rm -f /etc/nginx/conf.d/*faults-front* {CONF}; nginx -s reload");
     world.droplet.shell(&line).await;
@@ -65,11 +78,7 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
         world.write("templates/front.conf", conf);
         let run = world.deploy(&portal, &App::fine("v2")).await;
         let failure = run.failed(kind::deploy, &[says, "nginx on host"]);
-        let undone = failure.undone.clone().unwrap_or_default();
-        assert!(
-            undone.contains("is back") && undone.contains("the web server's configuration"),
-            "{undone}"
-        );
+        assert_eq!(undone(failure), BOTH_BACK);
         world.until_serves("v1").await;
         assert_eq!(
             through(&world).await.as_deref(),
@@ -88,11 +97,28 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
     world.write("templates/front.conf", &nowhere);
     world.write_secrets(&[]);
     let run = world.deploy(&portal, &App::fine("v2")).await;
-    run.failed(
+    let failure = run.failed(
         kind::deploy,
         &["did not let http://localhost:18271/ through", "502"],
     );
+    assert_eq!(undone(failure), BOTH_BACK);
     assert_eq!(through(&world).await.as_deref(), Some("v1"));
+
+    // Somebody else's file is wrong, so that the old configuration cannot be loaded either.
+    let other = "/etc/nginx/conf.d/zz-faults-front.conf";
+    let line = format!("echo 'nonsense;' >{other}");
+    let mend = format!("rm -f {other}");
+    let broken = world.droplet.broken(&line, &mend).await;
+    let run = world.deploy(&portal, &App::fine("v2")).await;
+    let failure = run.failed(kind::deploy, &["refuses its configuration", "nonsense"]);
+    let undone = undone(failure);
+    assert!(
+        undone.starts_with("the container that ran before is back; the web server's configuration is put back too, but not loaded: nginx on host"),
+        "{undone}"
+    );
+    let there = world.droplet.shell(&format!("cat {CONF}")).await;
+    assert_eq!(there.trim(), right().trim());
+    drop(broken);
 
     // The file is right, and nginx has another one in use, as when a portal died before it was loaded.
     world.write("templates/front.conf", &right());
@@ -108,7 +134,7 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_without_a_web_server_keeps_the_old_container() {
+async fn a_host_without_a_web_server_fails_the_deploy_and_the_old_container_never_stops() {
     let spec = Spec::new("no-front", 18_272);
     let mut world = World::new(Spec {
         droplet: "uat-backend",
@@ -122,13 +148,19 @@ async fn a_host_without_a_web_server_keeps_the_old_container() {
     let hide = "mv /usr/sbin/nginx /usr/sbin/nginx.hidden";
     let show = "mv /usr/sbin/nginx.hidden /usr/sbin/nginx 2>/dev/null || true";
     world.rewrite(|spec| spec.component = PROXY).await;
-    world.droplet.shell(hide).await;
+    let watch = world.watch();
+    let hidden = world.droplet.broken(hide, show).await;
     let run = world.deploy(&portal, &App::fine("v2")).await;
-    world.droplet.shell(show).await;
-    run.failed(kind::deploy, &["has no nginx", "apt-get install nginx"]);
-    world.until_serves("v1").await;
-    let line = format!("rm -f /etc/nginx/conf.d/*faults-front* {CONF}");
-    world.droplet.shell(&line).await;
+    drop(hidden);
+    let failure = run.failed(kind::deploy, &["has no nginx", "apt-get install nginx"]);
+    assert_eq!(
+        undone(failure),
+        "the container that ran before is as it was"
+    );
+    watch.saw_nothing_but("v1").await;
+    // Nothing was written either.
+    let listed = world.droplet.shell("ls -A /etc/nginx/conf.d").await;
+    assert!(!listed.contains("faults-front"), "{listed}");
     engine.stop().await;
     world.close().await;
 }

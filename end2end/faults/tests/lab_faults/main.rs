@@ -23,4 +23,5 @@ mod refusals;
 mod registries;
 mod secrets;
 mod tests;
+mod rights;
 mod undo;

@@ -24,6 +24,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// The pause between two questions.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// What became of the configuration that was there before.
+pub(super) enum Restored {
+    /// Nothing had been changed.
+    Nothing,
+    /// It is back and in use.
+    Loaded,
+    /// It is back on the disk, and the web server did not take it.
+    NotLoaded(StepError),
+}
+
 pub(super) struct Front<'w> {
     work: &'w Work,
     proxy: &'w Proxy,
@@ -44,6 +54,17 @@ impl<'w> Front<'w> {
         self.beside(&format!("before-{key}"))
     }
 
+    /// The host as somebody who may change its web server, which is there.
+    pub(super) async fn host(&self, site: &Site<'_>) -> Result<Host, StepError> {
+        match self.proxy.kind {
+            ProxyKind::Nginx => {
+                let host = nginx::as_root(&site.host).await?;
+                nginx::is_installed(&host).await?;
+                Ok(host)
+            }
+        }
+    }
+
     async fn load(&self, host: &Host) -> Result<(), StepError> {
         match self.proxy.kind {
             ProxyKind::Nginx => Ok(nginx::load(host).await?),
@@ -59,7 +80,7 @@ impl<'w> Front<'w> {
         self.work
             .leave(&self.proxy.template, Content::Text(text.to_owned()))
             .await?;
-        let host = nginx::as_root(&site.host).await?;
+        let host = self.host(site).await?;
         let old = host.read_file(path).await?;
         if old.as_deref() != Some(text.as_bytes()) {
             let before = self.before(&self.work.scene.key);
@@ -106,13 +127,16 @@ impl<'w> Front<'w> {
         }
     }
 
-    /// Puts back the configuration that the run of this key has kept, and has it loaded. True when there was one.
-    pub(super) async fn restore(&self, site: &Site<'_>, key: &str) -> Result<bool, StepError> {
-        let host = nginx::as_root(&site.host).await?;
+    /// Puts back the configuration that the run of this key has kept, and has it loaded.
+    pub(super) async fn restore(&self, site: &Site<'_>, key: &str) -> Result<Restored, StepError> {
         let before = self.before(key);
-        let Some(old) = host.read_file(&before).await? else {
-            return Ok(false);
+        let old = match site.host.read_file(&before).await {
+            Ok(Some(old)) => old,
+            // Whoever may not even look there has changed nothing.
+            Ok(None) | Err(SshError::NoPermission { .. }) => return Ok(Restored::Nothing),
+            Err(error) => return Err(error.into()),
         };
+        let host = nginx::as_root(&site.host).await?;
         self.work.still_drives().await?;
         match host.write_file(&self.proxy.path, MODE, old).await {
             // Moving it takes no room.
@@ -122,12 +146,14 @@ impl<'w> Front<'w> {
             written => written?,
         }
         site.say(format!("put back {}", self.proxy.path));
-        let loaded = self.load(&host).await;
-        // Where it is not known whether it was loaded, what was kept stays: the next try finds by it what is left to do.
-        if !loaded.as_ref().is_err_and(StepError::is_transient) {
-            host.remove_file(&before).await?;
-        }
-        loaded.map(|()| true)
+        let restored = match self.load(&host).await {
+            Ok(()) => Restored::Loaded,
+            // Where it is not known whether it was loaded, what was kept stays: the next try finds by it what is left to do.
+            Err(error) if error.is_transient() => return Err(error),
+            Err(error) => Restored::NotLoaded(error),
+        };
+        host.remove_file(&before).await?;
+        Ok(restored)
     }
 
     /// Keeps the old configuration for a rollback.

@@ -146,6 +146,10 @@ impl<'w> Site<'w> {
         };
         if !self.is_in_place().await? {
             self.put_right().await?;
+            if let Some(front) = &self.front {
+                // Nothing is stopped for a configuration that cannot be put in its place.
+                front.host(self).await?;
+            }
             let image = self.work.unless_halted(self.pull(&wanted)).await?;
             self.put_in_place(&wanted, &image).await?;
         }

@@ -8,6 +8,7 @@ use domain::manifest::Restart;
 use domain::run::{Failure, StepState};
 use domain::step::StepKind;
 use store::{StoreError, StoredRun};
+use super::front::Restored;
 
 use super::super::{StepError, UNDO};
 use super::{BEFORE, NEXT, Site, described, is_of, label};
@@ -110,12 +111,15 @@ impl Site<'_> {
         // It leads to the old container, so that comes first.
         let front = match &self.front {
             Some(front) => front.restore(self, key).await,
-            None => Ok(false),
+            None => Ok(Restored::Nothing),
         };
         let mut done = done;
         match front {
-            Ok(true) => done.push_str(", and so is the web server's configuration"),
-            Ok(false) => {}
+            Ok(Restored::Nothing) => {}
+            Ok(Restored::Loaded) => done.push_str(", and so is the web server's configuration"),
+            Ok(Restored::NotLoaded(error)) => done.push_str(&format!(
+                "; the web server's configuration is put back too, but not loaded: {error}"
+            )),
             Err(error) if matches!(error, StepError::Lost) || error.is_transient() => {
                 return Err(error);
             }
