@@ -63,6 +63,9 @@ const LOOK: &str = "PATH=$PATH:/usr/sbin:/sbin; command -v nginx >/dev/null";
 /// the old ones to take no more requests a tenth of a second later, and they say so in their titles: half a second is
 /// enough to wait for that. Small systems have no `ps`; the kernel's own list of a process's children will do there.
 ///
+/// It is told in the way of its host: by systemd where that runs. Else a running one takes the order itself, and one that
+/// does not run is started as the host starts it, by `service` where that knows it.
+///
 /// One at a time, or the workers of one would be taken for those of another: `$2` seconds to wait for the others, since one
 /// that hangs must not keep everybody waiting. nginx itself must not inherit the lock.
 const LOAD: &str = r#"
@@ -100,6 +103,7 @@ had=$(wc -c <"$log" 2>/dev/null || echo 0)
 if master; then before=$(workers); fi
 if [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then said=$(systemctl reload-or-restart nginx 2>&1 9>&-)
 elif [ -n "$before" ]; then said=$(nginx -s reload 2>&1 9>&-)
+elif [ -x /etc/init.d/nginx ] && command -v service >/dev/null; then said=$(service nginx start 2>&1 9>&-)
 else said=$(nginx 2>&1 9>&-); fi || { printf '%s\n' "$said"; tail -c "+$((had + 1))" "$log" 2>/dev/null | tail -n 3; exit 82; }
 n=0
 while [ "$n" -lt "$(($1 * 10))" ]; do
@@ -141,10 +145,6 @@ pub async fn as_root(host: &Host) -> Result<Host, NginxError> {
     })
 }
 
-/// Tests the configuration that is on the host's disk and has nginx load it; starts nginx where it does not run.
-/// `host` is what [`as_root`] gave.
-///
-/// Errors: [`NginxError::Refused`] changes nothing; after [`NginxError::NotLoaded`] what ran before goes on.
 /// Fails with [`NginxError::NotInstalled`] where there is no nginx. `host` is what [`as_root`] gave.
 pub async fn is_installed(host: &Host) -> Result<(), NginxError> {
     let looked = host.exec(&Command::script(LOOK), None).await?;
@@ -156,6 +156,10 @@ pub async fn is_installed(host: &Host) -> Result<(), NginxError> {
     }
 }
 
+/// Tests the configuration that is on the host's disk and has nginx load it; starts nginx where it does not run.
+/// `host` is what [`as_root`] gave.
+///
+/// Errors: [`NginxError::Refused`] changes nothing; after [`NginxError::NotLoaded`] what ran before goes on.
 pub async fn load(host: &Host) -> Result<(), NginxError> {
     let command = Command::script(LOAD).args([WORKERS_S.to_string(), OTHERS_S.to_string()]);
     let done = host.exec(&command, None).await?;

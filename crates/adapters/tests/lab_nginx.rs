@@ -86,6 +86,56 @@ async fn what_is_right_is_loaded_and_what_is_wrong_leaves_the_old_one_at_work() 
     nginx::load(&root).await.unwrap();
     assert_eq!(served(&root, 18_299).await, "second");
 
+    // As a host with systemd has it, which is asked there and nothing else.
+    const SYSTEMD: &str = r#"mkdir -p /run/systemd/system
+cat >/usr/local/bin/systemctl <<'END'
+#!/bin/sh
+echo "$@" >>/tmp/fairlead-systemctl
+[ ! -e /tmp/fairlead-fails ] || { echo "Job for nginx.service failed."; exit 1; }
+nginx -s reload
+END
+chmod 755 /usr/local/bin/systemctl"#;
+    const NO_SYSTEMD: &str = "rm -f /usr/local/bin/systemctl /tmp/fairlead-systemctl /tmp/fairlead-fails; rmdir /run/systemd/system /run/systemd";
+    let run = async |script| root.exec(&Command::script(script), None).await.unwrap();
+    root.write_file(CONF, 0o644, conf("third")).await.unwrap();
+    run(SYSTEMD).await;
+    let loaded = nginx::load(&root).await;
+    run("touch /tmp/fairlead-fails").await;
+    let failed = nginx::load(&root).await;
+    let asked = run("cat /tmp/fairlead-systemctl").await.stdout;
+    run(NO_SYSTEMD).await;
+    assert_eq!(loaded, Ok(()));
+    assert_eq!(served(&root, 18_299).await, "third");
+    assert_eq!(
+        String::from_utf8(asked).unwrap(),
+        "reload-or-restart nginx\n".repeat(2)
+    );
+    assert!(
+        matches!(&failed, Err(NginxError::NotLoaded { why, .. }) if why.contains("Job for nginx.service failed")),
+        "{failed:?}"
+    );
+
     root.remove_file(CONF).await.unwrap();
     nginx::load(&root).await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_does_not_run_is_started_as_its_host_starts_it() {
+    let root = nginx::as_root(&host().await).await.unwrap();
+    let run = async |script| {
+        let done = root.exec(&Command::script(script), None).await.unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    // The service's script of the distribution is used where it is, and done without where it is not.
+    let spy = "[ -e /etc/init.d/nginx.away ] || mv /etc/init.d/nginx /etc/init.d/nginx.away; printf '#!/bin/sh\\necho asked to $1 >/tmp/fairlead-service; exec nginx\\n' >/etc/init.d/nginx; chmod 755 /etc/init.d/nginx";
+    run(spy).await;
+    run("nginx -s quit; sleep 0.5").await;
+    let by_service = nginx::load(&root).await;
+    let asked =
+        run("cat /tmp/fairlead-service; rm -f /tmp/fairlead-service /etc/init.d/nginx").await;
+    run("nginx -s quit; sleep 0.5").await;
+    let alone = nginx::load(&root).await;
+    run("mv /etc/init.d/nginx.away /etc/init.d/nginx").await;
+    assert_eq!((by_service, alone), (Ok(()), Ok(())));
+    assert_eq!(asked, "asked to start\n");
 }
