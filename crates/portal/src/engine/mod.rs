@@ -34,7 +34,8 @@ pub struct EngineHandle {
     stop: CancellationToken,
     ticked: Arc<AtomicI64>,
     task: JoinHandle<()>,
-    /// What goes on beside the runs: deliveries that are acted on, and messages that are sent later.
+    /// What goes on beside the runs: deliveries that are acted on, messages that are sent later, and the builder that is
+    /// cleared of what tests have left.
     beside: JoinSet<()>,
 }
 
@@ -73,6 +74,7 @@ impl Portal {
         let mut beside = JoinSet::new();
         beside.spawn(deliveries::run(self.clone(), stop.clone()));
         beside.spawn(messages::run(self.clone(), stop.clone()));
+        beside.spawn(steps::sweep::run(self.clone(), stop.clone()));
         let task = tokio::spawn(engine.run(ticked.clone()));
         EngineHandle {
             stop,

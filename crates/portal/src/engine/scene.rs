@@ -6,6 +6,7 @@ use adapters::docker::Engine;
 use adapters::git::Mirror;
 use adapters::redact::Redactor;
 use adapters::registry::Credentials;
+use adapters::secrets::SecretError;
 use adapters::ssh::Host;
 use domain::manifest::{Environment, Manifest, Registry, Value};
 use domain::plan::Plan;
@@ -13,7 +14,7 @@ use domain::release::repository;
 use domain::run::Failure;
 use domain::{ComponentName, HostName, RunId};
 use secrecy::{ExposeSecret, SecretString};
-use store::StoredRun;
+use store::{Store, StoreError, StoredRun};
 
 use super::log::too_short;
 use super::secrets::Secrets;
@@ -51,6 +52,39 @@ pub(super) async fn manifest_of(portal: &Portal, plan: &Plan) -> Result<Manifest
             "the manifest that this run was planned from cannot be read by this version: {first}"
         ))
     })
+}
+
+/// The run of this key. Nothing is known of the runs of another portal.
+pub(super) async fn run_of(store: &Store, key: &str) -> Result<Option<StoredRun>, StoreError> {
+    let number = key
+        .split_once('-')
+        .and_then(|(number, _)| number.parse().ok());
+    let Some(run) = number.map(RunId) else {
+        return Ok(None);
+    };
+    match store.load_run(run).await {
+        Ok(stored) => Ok(Some(stored).filter(|stored| key_of(stored) == key)),
+        Err(StoreError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What signing in to the builder takes.
+pub(super) async fn of_builder(portal: &Portal) -> Result<Secrets, SecretError> {
+    let parts = portal.parts();
+    Secrets::fetch(&parts.secrets, "", parts.config.builder.secrets()).await
+}
+
+/// The engine that builds images and runs tests.
+pub(super) async fn builder(portal: &Portal, secrets: &Secrets) -> Result<Engine, StepError> {
+    match &portal.parts().config.builder {
+        Builder::Socket(address) => Ok(Engine::local(address)?),
+        Builder::Host(described) => {
+            let target = secrets.target(described)?;
+            let host = portal.parts().hosts.connect(BUILDER, &target).await?;
+            Ok(host.docker().await?)
+        }
+    }
 }
 
 /// What the steps of one run share.
@@ -93,8 +127,7 @@ impl Scene {
         let secrets = Secrets::fetch(&parts.secrets, &place.secrets, names)
             .await
             .map_err(|error| fault(error.to_string()))?;
-        let names = parts.config.builder.secrets();
-        let of_builder = Secrets::fetch(&parts.secrets, "", names)
+        let of_builder = of_builder(portal)
             .await
             .map_err(|error| fault(error.to_string()))?;
         let github = parts
@@ -167,15 +200,7 @@ impl Scene {
 
     /// The engine that builds images and runs tests.
     pub(super) async fn builder(&self) -> Result<Engine, StepError> {
-        let parts = self.portal.parts();
-        match &parts.config.builder {
-            Builder::Socket(address) => Ok(Engine::local(address)?),
-            Builder::Host(described) => {
-                let target = self.of_builder.target(described)?;
-                let host = parts.hosts.connect(BUILDER, &target).await?;
-                Ok(host.docker().await?)
-            }
-        }
+        builder(&self.portal, &self.of_builder).await
     }
 
     /// The registry of this name.

@@ -21,7 +21,7 @@ mod migrations;
 mod pushes;
 mod refusals;
 mod registries;
+mod rights;
 mod secrets;
 mod tests;
-mod rights;
 mod undo;

@@ -35,6 +35,7 @@ pub(super) use notify::put as put_messages;
 use super::log::{Log, LogError};
 use super::scene::Scene;
 use crate::{Error, now};
+pub(super) use test::sweep;
 
 /// How long a step that was told to stop may take to undo what it has half done.
 pub(super) const UNDO: Duration = Duration::from_secs(180);

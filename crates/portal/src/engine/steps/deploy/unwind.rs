@@ -3,16 +3,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use adapters::docker::{Container, State};
-use domain::RunId;
 use domain::manifest::Restart;
 use domain::run::{Failure, StepState};
 use domain::step::StepKind;
-use store::{StoreError, StoredRun};
-use super::front::Restored;
 
 use super::super::{StepError, UNDO};
+use super::front::Restored;
 use super::{BEFORE, NEXT, Site, described, is_of, label};
-use crate::engine::scene::key_of;
+use crate::engine::scene::run_of;
 
 impl Site<'_> {
     /// What becomes of a try that did not succeed. A failure that may pass is left to the next try, which looks at the
@@ -228,27 +226,11 @@ impl Site<'_> {
         Ok(newest.and_then(|newest| newest.name.strip_prefix(&start).map(str::to_owned)))
     }
 
-    /// Whether the run of this key deployed this component and did not succeed with it. Nothing is known of the runs of
-    /// another portal.
+    /// Whether the run of this key deployed this component and did not succeed with it.
     async fn ended_badly(&self, key: &str) -> Result<bool, StepError> {
-        let number = key
-            .split_once('-')
-            .and_then(|(number, _)| number.parse().ok());
-        let Some(run) = number.map(RunId) else {
-            return Ok(false);
-        };
         let store = &self.work.scene.portal.parts().store;
-        let stored: Option<StoredRun> = self
-            .work
-            .patiently(|| async move {
-                match store.load_run(run).await {
-                    Ok(stored) => Ok(Some(stored)),
-                    Err(StoreError::NotFound(_)) => Ok(None),
-                    Err(error) => Err(error),
-                }
-            })
-            .await?;
-        let Some(stored) = stored.filter(|stored| key_of(stored) == key) else {
+        let stored = self.work.patiently(|| run_of(store, key)).await?;
+        let Some(stored) = stored else {
             return Ok(false);
         };
         let run = stored.run()?;

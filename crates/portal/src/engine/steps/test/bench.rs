@@ -17,6 +17,17 @@ use super::super::{Halt, StepError, Work, label, readable_log};
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How the names of networks and containers begin; the run's key and the step's number follow.
+const NAMED: &str = "fairlead-test-";
+
+/// The key of the run in whose tests something of this name was used.
+pub(super) fn key_in(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix(NAMED)?;
+    // The key holds one `-` itself.
+    let (at, _) = rest.match_indices('-').nth(1)?;
+    Some(&rest[..at])
+}
+
 /// See the module.
 pub(super) struct Bench<'w> {
     pub(super) work: &'w Work,
@@ -54,10 +65,7 @@ impl<'w> Bench<'w> {
 
     /// The network, and the start of the containers' names. No other step of any run has it.
     pub(super) fn network(&self) -> String {
-        format!(
-            "fairlead-test-{}-{}",
-            self.work.scene.key, self.work.planned.id
-        )
+        format!("{NAMED}{}-{}", self.work.scene.key, self.work.planned.id)
     }
 
     pub(super) fn labels(&self) -> BTreeMap<String, String> {
@@ -162,7 +170,7 @@ impl<'w> Bench<'w> {
 /// Says of what is still on the builder how to get rid of it.
 pub(super) fn say_what_is_left(work: &Work, error: &StepError) {
     work.log.say(format!(
-        "what the tests left on the builder cannot be removed: {error}; remove by hand what `docker ps -a --filter label={}` lists",
+        "what the tests left on the builder cannot be removed: {error}; it is tried again every hour, or remove by hand what `docker ps -a --filter label={}` lists",
         of_run(work),
     ));
 }
@@ -170,4 +178,21 @@ pub(super) fn say_what_is_left(work: &Work, error: &StepError) {
 /// The label that everything of this run has.
 fn of_run(work: &Work) -> String {
     format!("{}={}", label::RUN, work.scene.key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key_in;
+
+    #[test]
+    fn a_name_tells_the_run() {
+        for (name, key) in [
+            ("fairlead-test-12-19a3f-7", Some("12-19a3f")),
+            ("fairlead-test-12-19a3f-7-db", Some("12-19a3f")),
+            ("fairlead-test-12-19a3f", None),
+            ("pm-backend.migrate-12-19a3f", None),
+        ] {
+            assert_eq!(key_in(name), key, "{name}");
+        }
+    }
 }

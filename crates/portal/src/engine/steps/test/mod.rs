@@ -7,12 +7,14 @@
 //!
 //! Everything on the builder carries the labels of its run and step. It is removed at the end whatever happens: while
 //! the run goes on where the tests passed, before the step ends where they did not. A life of the portal that was cut
-//! off is cleared up after by the next, which starts tests that had not ended afresh.
+//! off is cleared up after by the next, which starts tests that had not ended afresh. What the builder's engine did not
+//! let go then, [`sweep`] removes later.
 mod bench;
 mod commands;
 mod image;
 mod results;
 mod services;
+pub(in crate::engine) mod sweep;
 
 use domain::ComponentName;
 use domain::report::Content;
