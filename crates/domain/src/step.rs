@@ -127,9 +127,10 @@ impl StepKind {
         }
     }
 
-    /// Whether a try that broke off may have left a host half changed, which only another try can put right.
+    /// Whether a try that broke off may have left a host half changed, or a migration at work there. Only another try can
+    /// put that right, or say what became of it.
     pub fn changes_a_host(&self) -> bool {
-        matches!(self, StepKind::Deploy { .. })
+        matches!(self, StepKind::Deploy { .. } | StepKind::Migrate { .. })
     }
 
     /// Under which name the durations of such steps are compared from run to run.

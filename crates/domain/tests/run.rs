@@ -426,7 +426,21 @@ fn a_run_that_waits_can_be_cancelled_or_superseded_and_then_nothing_more() {
 
 #[test]
 fn cancelling_between_two_tries_of_a_deploy_starts_it_once_more_to_undo_what_is_half_done() {
-    let mut driven = started();
+    a_look_at_the_host_comes_first(plain_plan());
+}
+
+#[test]
+fn cancelling_between_two_tries_of_a_migration_looks_once_more_what_became_of_it() {
+    let mut plan = plain_plan();
+    if let StepKind::Deploy { component, host } = plan.steps[7].step.clone() {
+        plan.steps[7].step = StepKind::Migrate { component, host };
+    }
+    a_look_at_the_host_comes_first(plan);
+}
+
+fn a_look_at_the_host_comes_first(plan: Plan) {
+    let mut driven = Driven::new(plan);
+    driven.take(RunEvent::Started);
     driven.until_running(7);
     driven.take(RunEvent::StepRetrying {
         step: StepId(7),

@@ -29,10 +29,7 @@ pub(super) async fn within_limit(work: &Work, halt: &watch::Sender<Halt>) -> End
         }),
         Ok(Err(StepError::Halted { undone })) => Err(StepError::too_slow(timeout, undone)),
         Ok(Err(StepError::Lost)) => Err(StepError::Lost),
-        Err(_) => {
-            let undone = steps::left_unknown(&work.planned.step);
-            Err(StepError::too_slow(timeout, undone))
-        }
+        Err(_) => Err(StepError::too_slow(timeout, work.left_unknown())),
     }
 }
 

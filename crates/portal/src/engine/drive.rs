@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Ended, told, within_limit};
 use super::log::Log;
-use super::scene::{Scene, manifest_of};
+use super::scene::{Scene, key_of, manifest_of};
 use super::steps::{self, Halt, StepError, Work};
 use super::{HEARTBEAT, LEASE};
 use crate::{Portal, now};
@@ -264,6 +264,12 @@ impl Drive {
         })
     }
 
+    fn left_unknown(&self, id: StepId) -> Option<String> {
+        let plan = &self.run.plan;
+        let key = key_of(&self.stored);
+        steps::left_unknown(&plan.steps[id.index()].step, plan, &key)
+    }
+
     fn clear(&mut self, work: Arc<Work>) {
         self.clearing
             .spawn(async move { steps::clear_up(&work).await });
@@ -307,6 +313,7 @@ impl Drive {
         self.steps.insert(id, at_work);
         let first = !resuming && self.run.steps[id.index()].attempt == 1;
         let work = scene.map(|scene| self.work(id, scene, halted, log.clone(), first));
+        let unknown = self.left_unknown(id).filter(|_| !first);
         let task = self.at_work.spawn(async move {
             if resuming {
                 log.say("Fairlead was restarted; looking at what is there and going on");
@@ -314,7 +321,7 @@ impl Drive {
             let (result, work) = match work {
                 Ok(work) => (within_limit(&work, &halt).await, Some(work)),
                 Err(mut failure) => {
-                    failure.undone = steps::left_unknown(&planned.step).filter(|_| !first);
+                    failure.undone = unknown;
                     let failed = StepError::Failed {
                         failure,
                         transient: true,
@@ -359,7 +366,7 @@ impl Drive {
             let failure = Failure {
                 what: "Fairlead made a mistake in this step; the server's log has the cause".into(),
                 advice: String::new(),
-                undone: steps::left_unknown(&self.run.plan.steps[step.index()].step),
+                undone: self.left_unknown(step),
                 counts_always: false,
             };
             Err(StepError::Failed {

@@ -13,6 +13,7 @@ mod database;
 mod deploys;
 mod engines;
 mod fronts;
+mod half_way;
 mod hosts;
 mod images;
 mod lint;

@@ -17,11 +17,11 @@ use portal::Portal;
 const PORTAL: &str = "crash::the_portal_that_the_other_tests_kill";
 /// The lines that [`SLOW`] writes, in about three seconds.
 const LINES: usize = 30;
-const SLOW: &str =
+pub(super) const SLOW: &str =
     "for n in $(seq 1 30); do echo \"line $n\"; echo \"error line $n\" >&2; sleep 0.1; done";
 
 /// A migration in the world's folder on the host, which is counted.
-fn on_host(world: &World, run: &str, more: &str) -> String {
+pub(super) fn on_host(world: &World, run: &str, more: &str) -> String {
     format!(
         "on = \"host\", dir = \"{}\", run = '''\necho x >>count\n{run}\n'''{more}",
         world.place()
@@ -29,16 +29,16 @@ fn on_host(world: &World, run: &str, more: &str) -> String {
 }
 
 /// The same in a container that has the folder at `/data`.
-fn in_container(run: &str, more: &str) -> String {
+pub(super) fn in_container(run: &str, more: &str) -> String {
     format!("on = \"container\", dir = \"/data\", run = '''\necho x >>count\n{run}\n'''{more}")
 }
 
-async fn set(world: &mut World, migrate: String) {
+pub(super) async fn set(world: &mut World, migrate: String) {
     world.rewrite(|spec| spec.migrate = migrate).await;
 }
 
 /// How often it ran.
-async fn count(world: &World) -> usize {
+pub(super) async fn count(world: &World) -> usize {
     let path = format!("{}/count", world.place());
     let listed = world
         .droplet
@@ -48,7 +48,7 @@ async fn count(world: &World) -> usize {
 }
 
 /// Where it runs, nothing is left of it: no folder, no process, no container.
-async fn nothing_is_left(world: &World) {
+pub(super) async fn nothing_is_left(world: &World) {
     let name = world.spec.name;
     let folders = format!("ls /home/django/.fairlead 2>/dev/null | grep ^{name}- || true");
     assert_eq!(world.droplet.shell(&folders).await, "");
@@ -56,7 +56,7 @@ async fn nothing_is_left(world: &World) {
     assert_eq!(world.droplet.containers(&start).await, []);
 }
 
-fn outcome(run: &Ended) -> &Outcome {
+pub(super) fn outcome(run: &Ended) -> &Outcome {
     let id = run.step(kind::migrate);
     match &run.view.steps[id.index()].state {
         StepState::Succeeded { outcome } => outcome,
@@ -65,7 +65,7 @@ fn outcome(run: &Ended) -> &Outcome {
 }
 
 /// Every line of [`SLOW`] once and in its order, on both streams.
-fn nothing_is_lost_or_doubled(run: &Ended) {
+pub(super) fn nothing_is_lost_or_doubled(run: &Ended) {
     let step = run.step(kind::migrate);
     for (stream, prefix) in [(Stream::Out, "line "), (Stream::Err, "error line ")] {
         let found: Vec<&str> = run
@@ -79,7 +79,7 @@ fn nothing_is_lost_or_doubled(run: &Ended) {
 }
 
 /// v1 serves, then this is migrated in front of v2, whose deploy it blocks.
-async fn it_blocks_the_deploy(
+pub(super) async fn it_blocks_the_deploy(
     world: &mut World,
     portal: &Portal,
     migrate: String,

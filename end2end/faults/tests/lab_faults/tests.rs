@@ -452,3 +452,51 @@ async fn a_portal_killed_once_the_tests_have_passed_clears_up_before_the_run_end
     assert_eq!(world.serves().await.as_deref(), Some("v1"));
     world.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_tests_leave_is_removed_later_by_the_portal_whose_they_were() {
+    let spec = Spec {
+        test: BESIDE,
+        ..Spec::new("tests-left", 18_289)
+    };
+    let world = World::new(spec).await;
+    world.repository.commit(&App::fine("v1 endless"));
+    let orders = Orders {
+        folder: world.folder().to_path_buf(),
+        deploy: Some(world.request()),
+        ..Orders::default()
+    };
+    let mut process = Process::start(PORTAL, &orders);
+    let run = process.says("run").await.expect("the portal takes it");
+    tests_at_work(&world).await;
+    process.kill().await;
+    // The next life cannot know where it is to look.
+    std::fs::remove_file(world.folder().join("secrets.env")).unwrap();
+    let run = goes_on(&world, orders, run).await;
+    let failure = run.failed(kind::test, &["secrets.env cannot be read"]);
+    let undone = failure.undone.as_deref().unwrap_or_default();
+    let label = format!(
+        "label=fairlead.run={}-{:x}",
+        run.view.row.id, run.view.row.requested.0
+    );
+    assert!(undone.contains(&label), "{undone}");
+    let listed = ["ps", "--all", "--quiet", "--filter", &label];
+    assert_ne!(docker(listed).run().await.unwrap().trim(), "");
+
+    // Another portal's run may have the same number, but not of the same moment.
+    let project = format!("--label=fairlead.project={}", world.spec.name);
+    let other = "fairlead-test-1-abc-2";
+    let (key, step) = ("--label=fairlead.run=1-abc", "--label=fairlead.step=2");
+    let image = "python:3.12-slim";
+    let line = ["create", "--name", other, &project, key, step, image];
+    docker(line).run().await.unwrap();
+    let portal = world.portal().await;
+    let engine = portal.start_engine();
+    let limit = Instant::now() + Duration::from_secs(60);
+    while on_the_builder(&world).await != [other] {
+        assert!(Instant::now() < limit, "{:?}", on_the_builder(&world).await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    engine.stop().await;
+    world.close().await;
+}

@@ -21,6 +21,7 @@ use adapters::nginx::NginxError;
 use adapters::registry::RegistryError;
 use adapters::ssh::SshError;
 use domain::manifest::LogDriver;
+use domain::plan::Plan;
 use domain::report::{Artifact, Content};
 use domain::run::{Failure, Run};
 use domain::step::{Outcome, PlannedStep, StepKind};
@@ -276,6 +277,11 @@ impl Work {
             .await
     }
 
+    /// See [`left_unknown`].
+    pub(super) fn left_unknown(&self) -> Option<String> {
+        left_unknown(&self.planned.step, &self.scene.plan, &self.scene.key)
+    }
+
     /// Whether another try follows when this one fails for a reason that may pass.
     fn may_try_again(&self) -> bool {
         let tried = self.run.steps[self.planned.id.index()].attempt;
@@ -359,15 +365,28 @@ fn agreed<'r>(
     Ok((digest, places))
 }
 
-/// What is known of a step that could not look at its host again after a try that broke off.
-pub(super) fn left_unknown(kind: &StepKind) -> Option<String> {
-    let StepKind::Deploy { component, host } = kind else {
-        return None;
-    };
-    Some(format!(
-        "nothing: host {host} could not be looked at. If the log says that the old container of {component} was stopped, \
-         it is there under a name with `.before-` in it; a new run starts with returning it, once the host can be reached"
-    ))
+/// What is known of a step that could not look again, after a try that broke off, at what it may have left. `key` is
+/// that of the run.
+pub(super) fn left_unknown(step: &StepKind, plan: &Plan, key: &str) -> Option<String> {
+    Some(match step {
+        StepKind::Deploy { component, host } => format!(
+            "nothing: host {host} could not be looked at. If the log says that the old container of {component} was stopped, \
+             it is there under a name with `.before-` in it; a new run starts with returning it, once the host can be reached"
+        ),
+        StepKind::Migrate { component, host } => format!(
+            "nothing: host {host} could not be looked at. If the log says that the migration of {component} was started, it \
+             may be at work there still, or have come to its end: look into ~/.fairlead/{}, or at what `docker ps -a --filter \
+             label={}={key}` lists, and at the database before you start a new run",
+            migrate::called(plan, component, key),
+            label::RUN,
+        ),
+        StepKind::Test { passed: None, .. } => format!(
+            "nothing: the builder could not be looked at. What the tests have left there, `docker ps -a --filter \
+             label={}={key}` lists; it is removed by itself once the run has ended",
+            label::RUN,
+        ),
+        _ => return None,
+    })
 }
 
 /// The log driver that can be read back for certain, whatever the engine's own is: for a container of which the step must

@@ -59,7 +59,7 @@ pub(super) async fn deploy(
         }
         Err(error) if error.is_transient() && work.may_try_again() => return Err(error),
         Err(error) => {
-            let unknown = super::left_unknown(&work.planned.step).unwrap_or_default();
+            let unknown = work.left_unknown().unwrap_or_default();
             return Err(error.after_undo(unknown));
         }
     };

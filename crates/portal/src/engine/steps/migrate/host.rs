@@ -13,7 +13,7 @@ use super::super::{StepError, Work};
 use super::place::{Ending, News, Seen};
 use super::record::Record;
 use super::script::Told;
-use super::variables;
+use super::{called, variables};
 use crate::now;
 
 /// How long it may take to end once it was asked to.
@@ -45,12 +45,10 @@ impl OnHost {
             env_file::read(work, &host, Some(path)).await?;
         }
         let plan = &work.scene.plan;
-        let key = format!(
-            "{}-{}-{name}-{}",
-            plan.project, plan.environment, work.scene.key
-        );
         let group = format!("{}/{}/{name}", plan.project, plan.environment);
-        let command = host.detached(key).in_group(group);
+        let command = host
+            .detached(called(plan, name, &work.scene.key))
+            .in_group(group);
         Ok(Self {
             following: command.follow(record.on_host, work.log.redactor()),
             secrets: work.log.redactor(),

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use domain::log::Stream;
 use domain::manifest::{Component, Migrate};
+use domain::plan::Plan;
 use domain::report::Content;
 use domain::run::RunState;
 use domain::step::Outcome;
@@ -88,6 +89,16 @@ fn stored(noted: Result<(), StepError>) -> Result<bool, StepError> {
         Err(StepError::Lost) => Err(StepError::Lost),
         Err(_) => Ok(false),
     }
+}
+
+/// What a migration on the host is called there.
+pub(super) fn called(plan: &Plan, component: &ComponentName, key: &str) -> String {
+    let Plan {
+        project,
+        environment,
+        ..
+    } = plan;
+    format!("{project}-{environment}-{component}-{key}")
 }
 
 /// What a migration finds in its environment.
