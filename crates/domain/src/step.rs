@@ -133,6 +133,11 @@ impl StepKind {
         matches!(self, StepKind::Deploy { .. } | StepKind::Migrate { .. })
     }
 
+    /// Whether it goes on while no portal is there: then that time counts, too.
+    pub fn goes_on_alone(&self) -> bool {
+        matches!(self, StepKind::Migrate { .. })
+    }
+
     /// Under which name the durations of such steps are compared from run to run.
     pub fn history_key(&self) -> String {
         match self {

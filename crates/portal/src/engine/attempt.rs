@@ -1,4 +1,6 @@
 //! One try of a step: within its limit, and its failure in words that may be shown.
+use std::time::Duration;
+
 use domain::run::Failure;
 use domain::step::Outcome;
 use tokio::sync::watch;
@@ -9,14 +11,22 @@ use super::steps::{self, Halt, StepError, UNDO, Work};
 /// A step's end.
 pub(super) type Ended = Result<Outcome, StepError>;
 
-/// Does the step, and tells it to stop when it takes too long.
-pub(super) async fn within_limit(work: &Work, halt: &watch::Sender<Halt>) -> Ended {
+/// What a step has at least that is taken up again: enough to see that it has ended meanwhile.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Does the step, and tells it to stop when it takes too long. `spent` is what it has used of its time in an earlier life
+/// of the portal.
+pub(super) async fn within_limit(
+    work: &Work,
+    halt: &watch::Sender<Halt>,
+    spent: Duration,
+) -> Ended {
     let timeout = work.planned.timeout.duration();
     let doing = steps::perform(work);
     tokio::pin!(doing);
     tokio::select! {
         result = &mut doing => return result,
-        () = tokio::time::sleep(timeout) => {}
+        () = tokio::time::sleep(left(timeout, spent)) => {}
     }
     let _ = halt.send(Halt::Timeout);
     // The step keeps to the limit by itself; twice as long passes only when it hangs.
@@ -31,6 +41,10 @@ pub(super) async fn within_limit(work: &Work, halt: &watch::Sender<Halt>) -> End
         Ok(Err(StepError::Lost)) => Err(StepError::Lost),
         Err(_) => Err(StepError::too_slow(timeout, work.left_unknown())),
     }
+}
+
+fn left(timeout: Duration, spent: Duration) -> Duration {
+    timeout.saturating_sub(spent).max(LOOK.min(timeout))
 }
 
 /// Puts a failure into the log, without secrets, and waits until the log is stored. What the step has done does not
@@ -73,4 +87,23 @@ pub(super) async fn told(mut result: Ended, log: &Log) -> Ended {
         }
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_gives_a_step_no_new_time_but_enough_to_look() {
+        let s = Duration::from_secs;
+        for (timeout, spent, has) in [
+            (1800, 0, 1800),
+            (1800, 600, 1200),
+            (1800, 1790, 60),
+            (1800, 7200, 60),
+            (20, 7200, 20),
+        ] {
+            assert_eq!(left(s(timeout), s(spent)), s(has), "{timeout} {spent}");
+        }
+    }
 }

@@ -264,6 +264,16 @@ impl Drive {
         })
     }
 
+    /// How long ago the try was started that an earlier life of the portal has left.
+    fn since_start(&self, id: StepId) -> Duration {
+        let mut events = self.stored.events.iter().rev();
+        let started = events.find(
+            |stored| matches!(stored.event, RunEvent::StepStarted { step, .. } if step == id),
+        );
+        let ms = started.map_or(0, |started| now().since(started.at));
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+
     fn left_unknown(&self, id: StepId) -> Option<String> {
         let plan = &self.run.plan;
         let key = key_of(&self.stored);
@@ -314,12 +324,16 @@ impl Drive {
         let first = !resuming && self.run.steps[id.index()].attempt == 1;
         let work = scene.map(|scene| self.work(id, scene, halted, log.clone(), first));
         let unknown = self.left_unknown(id).filter(|_| !first);
+        let spent = match resuming && planned.step.goes_on_alone() {
+            true => self.since_start(id),
+            false => Duration::ZERO,
+        };
         let task = self.at_work.spawn(async move {
             if resuming {
                 log.say("Fairlead was restarted; looking at what is there and going on");
             }
             let (result, work) = match work {
-                Ok(work) => (within_limit(&work, &halt).await, Some(work)),
+                Ok(work) => (within_limit(&work, &halt, spent).await, Some(work)),
                 Err(mut failure) => {
                     failure.undone = unknown;
                     let failed = StepError::Failed {
