@@ -258,14 +258,15 @@ impl Keeper {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use adapters::secrets::Source;
     use domain::{EnvName, ProjectName, RunId};
 
     use super::*;
     use crate::{Builder, Config, GithubConfig};
 
-    async fn portal(folder: &std::path::Path) -> Portal {
+    /// One of its own in an empty folder.
+    pub(in crate::engine) async fn portal(folder: &std::path::Path) -> Portal {
         let nowhere: url::Url = "http://127.0.0.1:9".parse().unwrap();
         std::fs::create_dir(folder.join("projects")).unwrap();
         let config = Config {

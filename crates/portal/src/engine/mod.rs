@@ -11,13 +11,13 @@ mod scene;
 mod secrets;
 mod steps;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::{Ms, RunId};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{self, JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Portal, now};
@@ -28,6 +28,9 @@ const LEASE: Duration = Duration::from_secs(15);
 const HEARTBEAT: Duration = Duration::from_secs(4);
 /// The longest pause between two looks at the facts.
 const PASS: Duration = Duration::from_secs(1);
+
+/// How long a run is left alone that could not be driven because of a mistake of ours.
+const REST: Duration = Duration::from_secs(60);
 
 /// The engine at work. Dropping it stops the engine as a crash would; [`EngineHandle::stop`] does it in peace.
 pub struct EngineHandle {
@@ -69,6 +72,7 @@ impl Portal {
             owner: self.parts().owner.clone(),
             stop: stop.clone(),
             drives: JoinSet::new(),
+            driven: HashMap::new(),
             held: HashSet::new(),
         };
         let mut beside = JoinSet::new();
@@ -90,6 +94,7 @@ struct Engine {
     owner: String,
     stop: CancellationToken,
     drives: JoinSet<RunId>,
+    driven: HashMap<task::Id, RunId>,
     held: HashSet<RunId>,
 }
 
@@ -102,10 +107,10 @@ impl Engine {
                 () = self.portal.parts().live.work() => {}
                 () = tokio::time::sleep(PASS) => {}
                 () = self.stop.cancelled() => {}
-                Some(ended) = self.drives.join_next() => self.let_go(ended),
+                Some(ended) = self.drives.join_next_with_id() => self.let_go(ended),
             }
         }
-        while let Some(ended) = self.drives.join_next().await {
+        while let Some(ended) = self.drives.join_next_with_id().await {
             self.let_go(ended);
         }
     }
@@ -118,8 +123,10 @@ impl Engine {
             match store.claim(&self.owner, now(), lease, &self.held).await {
                 Ok(Some(claim)) => {
                     self.held.insert(claim.run);
-                    let drive = drive::drive(self.portal.clone(), claim, self.stop.child_token());
-                    self.drives.spawn(drive);
+                    let drive =
+                        drive::drive(self.portal.clone(), claim.clone(), self.stop.child_token());
+                    let task = self.drives.spawn(drive);
+                    self.driven.insert(task.id(), claim.run);
                 }
                 Ok(None) => return,
                 Err(error) => {
@@ -130,13 +137,57 @@ impl Engine {
         }
     }
 
-    fn let_go(&mut self, ended: Result<RunId, tokio::task::JoinError>) {
+    fn let_go(&mut self, ended: Result<(task::Id, RunId), JoinError>) {
         match ended {
-            Ok(run) => {
+            Ok((task, run)) => {
+                self.driven.remove(&task);
                 self.held.remove(&run);
             }
-            // A panic: the run stays held, so that it is not tried in a circle; the next start takes it up.
-            Err(error) => tracing::error!(%error, "a run could not be driven"),
+            // A panic: its run is taken up again, but not at once and in a circle.
+            Err(error) => {
+                let Some(run) = self.driven.remove(&error.id()) else {
+                    return;
+                };
+                tracing::error!(%error, %run, "a run could not be driven; it is tried again in a minute");
+                let stop = self.stop.clone();
+                let rest = self.drives.spawn(async move {
+                    tokio::select! {
+                        () = tokio::time::sleep(REST) => {}
+                        () = stop.cancelled() => {}
+                    }
+                    run
+                });
+                self.driven.insert(rest.id(), run);
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_whose_driver_panicked_rests_and_is_then_taken_up_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunId(7);
+        let mut engine = Engine {
+            portal: log::tests::portal(folder.path()).await,
+            owner: "one".into(),
+            stop: CancellationToken::new(),
+            drives: JoinSet::new(),
+            driven: HashMap::new(),
+            held: [run].into(),
+        };
+        let task = engine.drives.spawn(async { panic!("a mistake") });
+        engine.driven.insert(task.id(), run);
+        let ended = engine.drives.join_next_with_id().await.unwrap();
+        engine.let_go(ended);
+        assert!(engine.held.contains(&run), "not at once");
+        // A portal that stops does not wait for it.
+        engine.stop.cancel();
+        let ended = engine.drives.join_next_with_id().await.unwrap();
+        engine.let_go(ended);
+        assert!(engine.held.is_empty() && engine.driven.is_empty());
     }
 }
