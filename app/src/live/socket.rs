@@ -122,13 +122,19 @@ mod browser {
         while matches!(socket.state(), State::Connecting) {
             sleep(Duration::from_millis(25)).await;
         }
-        if !matches!(socket.state(), State::Open) {
-            return Left::NotLetIn;
+        // Where a run has ended, the portal says so and closes at once: what it said waits here all the same.
+        let mut let_in = matches!(socket.state(), State::Open);
+        if let_in {
+            link.try_set(Link::Live);
         }
-        link.try_set(Link::Live);
+        let left = |let_in| match let_in {
+            true => Left::Broken,
+            false => Left::NotLetIn,
+        };
         while let Some(message) = socket.next().await {
             match message {
                 Ok(Message::Text(text)) => {
+                    let_in = true;
                     *pause = FIRST_PAUSE;
                     match take(&text) {
                         Ok(ControlFlow::Break(())) => return Left::For(Link::Ended),
@@ -144,12 +150,12 @@ mod browser {
                     return match close.code {
                         SIGNED_OUT => Left::For(Link::SignedOut),
                         NOT_ALLOWED => Left::For(Link::NotAllowed),
-                        _ => Left::Broken,
+                        _ => left(let_in),
                     };
                 }
-                Err(_) => return Left::Broken,
+                Err(_) => return left(let_in),
             }
         }
-        Left::Broken
+        left(let_in)
     }
 }

@@ -123,6 +123,34 @@ test.describe('connections', () => {
   });
 });
 
+test('the last word of a run reaches a page also when the connection closes right behind it', async ({ as }) => {
+  test.setTimeout(240_000);
+  const lead = await as('lena');
+  const run = await stream(lead);
+  const page = await as('vera');
+  const kept: (string | Buffer)[] = [];
+  let keep = false;
+  await page.routeWebSocket(/\/live\/runs\//, (socket) => {
+    if (kept.length > 0) {
+      for (const word of kept.splice(0)) socket.send(word);
+      void socket.close({ code: 1000 });
+      return;
+    }
+    socket.connectToServer().onMessage((word) => (keep ? void kept.push(word) : socket.send(word)));
+  });
+  await open(page, `/runs/${run}`);
+  await expect(page.getByText('Live', { exact: true })).toBeVisible();
+  await mark(page);
+
+  // The portal closes once it has said everything; the page then asks for it again.
+  keep = true;
+  await lead.getByRole('button', { name: 'Cancel' }).click();
+  await lead.getByRole('dialog').getByRole('button', { name: `Cancel run #${run}` }).click();
+  await expect(state(lead)).toHaveText('Cancelled', { timeout: 60_000 });
+  await expect(state(page)).toHaveText('Cancelled');
+  await wasKept(page);
+});
+
 test('on a phone one deploys, reads the log and stops the run', async ({ as }) => {
   test.setTimeout(240_000);
   const page = await as('lena', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
