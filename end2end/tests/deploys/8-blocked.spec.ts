@@ -27,7 +27,7 @@ test('a workflow file with an error ends the run before anything is built', asyn
     await expect(tab).toContainText('1');
     await tab.click();
     await expect(page).toHaveURL(/\?tab=annotations$/);
-    await expect(page.getByRole('listitem').filter({ hasText: WORKFLOW.rule })).toContainText('`report` needs `runs-on`');
+    await expect(page.locator('.finding').filter({ hasText: WORKFLOW.rule })).toContainText('`report` needs `runs-on`');
     await wasKept(page);
   });
 

@@ -66,7 +66,7 @@ test('an annotation says what is wrong, and leads to the line', async ({ as }) =
   const page = await as('vera');
   await open(page, `${await runThat(page, 'failed', 'Report every night')}?tab=annotations`);
   const { path, line, column, rule } = WORKFLOW;
-  const finding = page.getByRole('listitem').filter({ hasText: rule });
+  const finding = page.locator('.finding').filter({ hasText: rule });
   await expect(finding).toHaveCount(1);
   await expect(finding).toContainText('error');
   await expect(finding).toContainText('`report` needs `runs-on`');

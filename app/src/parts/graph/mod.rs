@@ -16,7 +16,7 @@ use crate::live::Watched;
 // The grid of `.graph` in style/run.css has the same numbers.
 const NODE_PX: usize = 216;
 const GAP_PX: usize = 28;
-const HALF_ROW_PX: usize = 40;
+const HALF_ROW_PX: usize = 32;
 
 /// The graph; each step is a link that shows its log.
 #[component]
