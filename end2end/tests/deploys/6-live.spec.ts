@@ -18,9 +18,6 @@ async function stream(page: Page): Promise<number> {
   return run;
 }
 
-// Chromium tells in the console of a connection that was given up before it was made, as on a page that is left at once.
-test.use({ allowed: [/closed before the connection is established/] });
-
 test('a streaming log can be looked at, and left, at any moment', async ({ as }) => {
   test.setTimeout(240_000);
   const page = await as('lena');
