@@ -1,5 +1,6 @@
-//! Messages to the world outside. What is to be said is stored before it is said, and taken exactly once, so a portal
-//! that dies in between does not say it twice.
+//! Messages to the world outside. What is to be said is stored before it is said, and taken by one at a time. A portal
+//! that dies in between does not say it twice, unless to a program that knows one that comes twice
+//! (`domain::message::Channel::knows_doubles`; the keys of those begin with `webhook:`).
 use domain::Ms;
 use domain::message::MessageState;
 
@@ -38,7 +39,7 @@ impl Store {
         open.commit().await
     }
 
-    /// Takes a message to send it and gives its body: to one caller, once. It is on its way for a minute; then one whose
+    /// Takes a message to send it and gives its body: to one caller. It is on its way for a minute; then one whose
     /// receiver knows a message that comes twice can be taken again.
     pub async fn outbox_take(&self, key: &str, now: Ms) -> Result<Option<String>, StoreError> {
         let mut open = self.main.begin().await?;

@@ -203,7 +203,7 @@ pub(super) fn account(credentials: &Credentials, registry: &str) -> DockerCreden
 }
 
 /// The registry of a reference, by Docker's rule: a first part with a dot or a colon, or `localhost`; else Docker Hub.
-pub(super) fn registry_of(reference: &str) -> &str {
+pub fn registry_of(reference: &str) -> &str {
     match reference.split_once('/') {
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
         _ => "docker.io",

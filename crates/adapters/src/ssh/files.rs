@@ -45,16 +45,25 @@ sync -- "$t"
 mv -f -- "$t" "$f"
 sync -- "$d""#;
 
-/// `$1` path.
+/// `$1` path. "Absent" as in READ.
 const REMOVE: &str = r#"
 set -eu
-if [ -e "$1" ] || [ -L "$1" ]; then rm -- "$1"; else exit 80; fi"#;
+if [ -e "$1" ] || [ -L "$1" ]; then exec rm -- "$1"; fi
+d=$(dirname -- "$1")
+while ! [ -e "$d" ]; do d=$(dirname -- "$d"); done
+[ -x "$d" ] || exit 81
+exit 80"#;
 
 /// `$1` path, `$2` where to. Within one file system, which a name beside the file is, this needs no room on the disk.
-/// A link is followed, as it is by WRITE.
+/// A link is followed, as it is by WRITE. "Absent" as in READ.
 const MOVE: &str = r#"
 set -eu
-[ -e "$1" ] || [ -L "$1" ] || exit 80
+if ! [ -e "$1" ] && ! [ -L "$1" ]; then
+  d=$(dirname -- "$1")
+  while ! [ -e "$d" ]; do d=$(dirname -- "$d"); done
+  [ -x "$d" ] || exit 81
+  exit 80
+fi
 f=$(readlink -f -- "$2" || printf %s "$2")
 if [ -d "$f" ]; then echo "it is a folder" >&2; exit 1; fi
 mv -f -- "$1" "$f"

@@ -23,14 +23,14 @@ impl Portal {
         let row = self.visible_run(actor, run).await?;
         let stored = self.parts().store.load_run(run).await?;
         let grant = self.may_retry(actor, &row, &stored.plan)?;
-        if let Some(why) = self.not_retried(&row).await? {
-            return Err(Error::Conflict(format!("run #{run} {why}")));
-        }
+        self.is_last_word(&row).await?;
         let place = self.place_of(&row);
         let (manifest, branch) = place.map_err(|gone| Error::Blocked(vec![gone]))?;
         let mirror = self.mirror(&manifest).await.map_err(unreadable)?;
         self.find_now(&mirror, &manifest, &branch, Some(&row.commit.sha))
             .await?;
+        // Another run may have begun while the repository was asked.
+        self.is_last_word(&row).await?;
         let tests_overridden = stored.plan.overrides_tests();
         let reused = reusable(&stored, self.migrated_since(&row).await?)?;
         let mut tx = self
@@ -70,6 +70,13 @@ impl Portal {
         .await?;
         self.ring_after_request(&row.project, waiting.iter().chain([&new]));
         Ok(new)
+    }
+
+    async fn is_last_word(&self, row: &RunRow) -> Result<(), Error> {
+        match self.not_retried(row).await? {
+            Some(why) => Err(Error::Conflict(format!("run #{} {why}", row.id))),
+            None => Ok(()),
+        }
     }
 
     /// Why a run cannot be retried, to be read after its number; `None` where it can.

@@ -3,7 +3,7 @@
 use domain::run::Failure;
 use faults::watch::get;
 use faults::world::kind;
-use faults::{App, Spec, World};
+use faults::{App, Mode, Spec, World};
 
 /// Of root's, in the world's folder.
 const ENV_FILE: &str = "env_file = \"/home/django/faults-rights/env\"";
@@ -23,7 +23,7 @@ async fn what_is_roots_is_changed_through_sudo_and_an_account_without_it_is_told
     let mut world = World::new(spec).await;
     let place = world.place();
     let of_root = format!(
-        "chown root:root {place}; chmod 755 {place}; echo COLOUR=blue >{place}/env; chmod 600 {place}/env"
+        "chown root:root {place}; chmod 700 {place}; echo COLOUR=blue >{place}/env; chmod 600 {place}/env"
     );
     world.droplet.shell(&of_root).await;
     let portal = world.portal().await;
@@ -39,6 +39,15 @@ async fn what_is_roots_is_changed_through_sudo_and_an_account_without_it_is_told
         world.droplet.shell(&listed).await,
         "env\ntext\ntext.previous\nroot\nhello from dev"
     );
+
+    // What a deploy that fails has written there is put back, and nothing else is left.
+    world.write("templates/greeting", "never seen\n");
+    let failed = world.deploy(&portal, &App::of("v2x", Mode::Exits)).await;
+    failed.failed(kind::deploy, &[]);
+    world.until_serves("v2").await;
+    assert_eq!(greeting(&world).await, "a new greeting\n");
+    let left = world.droplet.shell(&format!("ls -A {place}")).await;
+    assert_eq!(left, "env\ntext\ntext.previous");
 
     let made = format!(
         "userdel -rf {PLAIN} 2>/dev/null; useradd -m -s /bin/bash -G docker {PLAIN} && echo {PLAIN}:plain-pw | chpasswd"

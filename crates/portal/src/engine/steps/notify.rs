@@ -1,6 +1,6 @@
 //! Tells Slack and other programs how the run ended. Each message goes through the outbox, so that a crash between
-//! sending and noting that it was sent does not send it twice; one that cannot be told does not keep the others from
-//! being told. What this step cannot get rid of is tried on after the run (`engine/messages.rs`).
+//! sending and noting that it was sent does not tell Slack twice (a program knows one that comes twice, and is told
+//! again); one that cannot be told does not keep the others from being told. What this step cannot get rid of is tried on after the run (`engine/messages.rs`).
 use std::time::{Duration, Instant};
 
 use domain::log::{LogLine, plain};

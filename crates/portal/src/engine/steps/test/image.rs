@@ -1,6 +1,7 @@
 //! Images on the builder: the component's own, and those that tests and services ask for by name.
 use std::time::Duration;
 
+use adapters::docker::registry_of;
 use adapters::registry::Credentials;
 use domain::log::Stream;
 use domain::step::StepKind;
@@ -28,10 +29,7 @@ pub(super) async fn named(bench: &Bench<'_>, reference: &str) -> Result<(), Step
         return Ok(());
     }
     let accounts = bench.work.scene.accounts()?;
-    let account = reference
-        .split_once('/')
-        .and_then(|(host, _)| accounts.get(host));
-    pull(bench, reference, account).await
+    pull(bench, reference, accounts.get(registry_of(reference))).await
 }
 
 /// The image that this run built, or the one that it reuses.

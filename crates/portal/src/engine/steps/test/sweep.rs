@@ -20,15 +20,19 @@ const SHORT_PAUSE: Duration = Duration::from_secs(300);
 /// Looks now, and then again and again.
 pub(in crate::engine) async fn run(portal: Portal, stop: CancellationToken) {
     loop {
-        let pause = match sweep(&portal).await {
-            Ok(()) => PAUSE,
-            Err(error) => {
-                tracing::warn!(%error, "what tests have left on the builder cannot be looked for");
-                SHORT_PAUSE
-            }
+        let look = async {
+            let pause = match sweep(&portal).await {
+                Ok(()) => PAUSE,
+                Err(error) => {
+                    tracing::warn!(%error, "what tests have left on the builder cannot be removed");
+                    SHORT_PAUSE
+                }
+            };
+            tokio::time::sleep(pause).await;
         };
+        // It may be cut off anywhere: the next look finds the rest.
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = look => {}
             () = stop.cancelled() => return,
         }
     }
@@ -53,12 +57,20 @@ async fn sweep(portal: &Portal) -> Result<(), StepError> {
         }
     }
     let is_left = |name: &str| key_in(name).is_some_and(|key| ended.get(key) == Some(&true));
+    // One that does not go keeps nothing else from going.
+    let mut all = Ok(());
     for found in containers.iter().filter(|found| is_left(&found.name)) {
-        engine.remove(&found.id).await?;
-        tracing::info!(name = %found.name, "removed what tests had left on the builder");
+        match engine.remove(&found.id).await {
+            Ok(_) => {
+                tracing::info!(name = %found.name, "removed what tests had left on the builder")
+            }
+            Err(error) => all = Err(error),
+        }
     }
     for found in networks.iter().filter(|found| is_left(&found.name)) {
-        engine.remove_network(&found.id).await?;
+        if let Err(error) = engine.remove_network(&found.id).await {
+            all = Err(error);
+        }
     }
-    Ok(())
+    Ok(all?)
 }
