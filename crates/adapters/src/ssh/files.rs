@@ -15,16 +15,30 @@ use super::{
 const ABSENT: Exit = Exit::Code(80);
 const FORBIDDEN: Exit = Exit::Code(81);
 
-/// `$1` path. "Absent" is only said when the nearest folder that can be seen may also be searched.
-const READ: &str = r#"
-if [ -e "$1" ] || [ -L "$1" ]; then
-  [ -r "$1" ] || { [ -e "$1" ] && exit 81; }
-  exec cat -- "$1"
+/// A script about the path `$1`, whose text is what is done where there is such a file. "Absent" is only said when the
+/// nearest folder that can be seen may also be searched.
+macro_rules! where_there {
+    ($script:literal) => {
+        concat!(
+            r#"
+set -eu
+if ! [ -e "$1" ] && ! [ -L "$1" ]; then
+  d=$(dirname -- "$1")
+  while ! [ -e "$d" ]; do d=$(dirname -- "$d"); done
+  [ -x "$d" ] || exit 81
+  exit 80
 fi
-d=$(dirname -- "$1")
-while ! [ -e "$d" ]; do d=$(dirname -- "$d"); done
-[ -x "$d" ] || exit 81
-exit 80"#;
+"#,
+            $script
+        )
+    };
+}
+
+/// `$1` path.
+const READ: &str = where_there!(
+    r#"if ! [ -r "$1" ] && [ -e "$1" ]; then exit 81; fi
+exec cat -- "$1""#
+);
 
 /// `$1` path, `$2` mode, `$3` size. A link is followed, so that it stays one. The size is compared because a broken
 /// connection looks like the end of the input. Data reaches the disk before the name, and the name before success.
@@ -45,29 +59,17 @@ sync -- "$t"
 mv -f -- "$t" "$f"
 sync -- "$d""#;
 
-/// `$1` path. "Absent" as in READ.
-const REMOVE: &str = r#"
-set -eu
-if [ -e "$1" ] || [ -L "$1" ]; then exec rm -- "$1"; fi
-d=$(dirname -- "$1")
-while ! [ -e "$d" ]; do d=$(dirname -- "$d"); done
-[ -x "$d" ] || exit 81
-exit 80"#;
+/// `$1` path.
+const REMOVE: &str = where_there!(r#"exec rm -- "$1""#);
 
 /// `$1` path, `$2` where to. Within one file system, which a name beside the file is, this needs no room on the disk.
-/// A link is followed, as it is by WRITE. "Absent" as in READ.
-const MOVE: &str = r#"
-set -eu
-if ! [ -e "$1" ] && ! [ -L "$1" ]; then
-  d=$(dirname -- "$1")
-  while ! [ -e "$d" ]; do d=$(dirname -- "$d"); done
-  [ -x "$d" ] || exit 81
-  exit 80
-fi
-f=$(readlink -f -- "$2" || printf %s "$2")
+/// A link is followed, as it is by WRITE.
+const MOVE: &str = where_there!(
+    r#"f=$(readlink -f -- "$2" || printf %s "$2")
 if [ -d "$f" ]; then echo "it is a folder" >&2; exit 1; fi
 mv -f -- "$1" "$f"
-sync -- "$(dirname -- "$f")""#;
+sync -- "$(dirname -- "$f")""#
+);
 
 impl Host {
     /// The file's content, or `None` when there is no such file.

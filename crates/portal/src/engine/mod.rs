@@ -122,11 +122,11 @@ impl Engine {
             let store = &self.portal.parts().store;
             match store.claim(&self.owner, now(), lease, &self.held).await {
                 Ok(Some(claim)) => {
-                    self.held.insert(claim.run);
-                    let drive =
-                        drive::drive(self.portal.clone(), claim.clone(), self.stop.child_token());
+                    let run = claim.run;
+                    self.held.insert(run);
+                    let drive = drive::drive(self.portal.clone(), claim, self.stop.child_token());
                     let task = self.drives.spawn(drive);
-                    self.driven.insert(task.id(), claim.run);
+                    self.driven.insert(task.id(), run);
                 }
                 Ok(None) => return,
                 Err(error) => {

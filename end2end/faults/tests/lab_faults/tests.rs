@@ -392,14 +392,9 @@ async fn a_cancelled_run_takes_its_tests_from_the_builder() {
     world.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
-    let spec = Spec {
-        test: BESIDE,
-        ..Spec::new("tests-kill", 18247)
-    };
-    let world = World::new(spec).await;
-    world.repository.commit(&App::fine("v1 slow"));
+/// A run of which the portal was killed during the tests: the portal's orders, the run, and what was at work.
+async fn killed_at_work(world: &World, app: &'static str) -> (Orders, i64, Vec<String>) {
+    world.repository.commit(&App::fine(app));
     let orders = Orders {
         folder: world.folder().to_path_buf(),
         deploy: Some(world.request()),
@@ -407,8 +402,19 @@ async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
     };
     let mut process = Process::start(PORTAL, &orders);
     let run = process.says("run").await.expect("the portal takes it");
-    let before = tests_at_work(&world).await;
+    let at_work = tests_at_work(world).await;
     process.kill().await;
+    (orders, run, at_work)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
+    let spec = Spec {
+        test: BESIDE,
+        ..Spec::new("tests-kill", 18247)
+    };
+    let world = World::new(spec).await;
+    let (orders, run, before) = killed_at_work(&world, "v1 slow").await;
     assert!(before.len() >= 2, "{before:?}");
     let run = goes_on(&world, orders, run).await;
     run.succeeded();
@@ -460,16 +466,7 @@ async fn what_tests_leave_is_removed_later_by_the_portal_whose_they_were() {
         ..Spec::new("tests-left", 18_289)
     };
     let world = World::new(spec).await;
-    world.repository.commit(&App::fine("v1 endless"));
-    let orders = Orders {
-        folder: world.folder().to_path_buf(),
-        deploy: Some(world.request()),
-        ..Orders::default()
-    };
-    let mut process = Process::start(PORTAL, &orders);
-    let run = process.says("run").await.expect("the portal takes it");
-    tests_at_work(&world).await;
-    process.kill().await;
+    let (orders, run, _) = killed_at_work(&world, "v1 endless").await;
     // The next life cannot know where it is to look.
     std::fs::remove_file(world.folder().join("secrets.env")).unwrap();
     let run = goes_on(&world, orders, run).await;
