@@ -4,6 +4,8 @@
 //! and this is the only place that does so.
 use std::path::PathBuf;
 
+use crate::redact::whole_words;
+
 /// A repository that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -195,7 +197,7 @@ pub(super) fn last_lines(text: &str, count: usize) -> String {
     if last.is_empty() {
         "it gave no reason".into()
     } else {
-        last.chars().take(600).collect()
+        whole_words(&last, 600).to_owned()
     }
 }
 

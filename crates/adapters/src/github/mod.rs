@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::http::{self, BodyError};
+use crate::redact::whole_words;
 
 mod commits;
 mod error;
@@ -206,6 +207,6 @@ async fn message_of(response: Response) -> String {
     if message.is_empty() {
         "no reason given".into()
     } else {
-        message.chars().take(300).collect()
+        whole_words(&message, 300).to_owned()
     }
 }

@@ -14,6 +14,7 @@ use url::Url;
 
 use super::GitHubError;
 use crate::http::{self, BodyError};
+use crate::redact::whole_words;
 
 /// A person's token.
 pub type AccessToken = SecretString;
@@ -189,7 +190,7 @@ impl SignIn {
     fn failed(&self, reason: &str, next: &'static str) -> GitHubError {
         GitHubError::SignIn {
             host: self.host.clone(),
-            reason: reason.chars().take(100).collect(),
+            reason: whole_words(reason, 100).to_owned(),
             next,
         }
     }

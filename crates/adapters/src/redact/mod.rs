@@ -36,6 +36,18 @@ pub fn too_short(secret: &SecretString) -> bool {
     (1..SHORTEST).contains(&secret.expose_secret().trim().len())
 }
 
+/// The beginning of a text that a program or a server said: at the most `longest` bytes, and never a part of a word,
+/// since half a secret is one that no [`Redactor`] knows.
+pub(crate) fn whole_words(text: &str, longest: usize) -> &str {
+    let beginning = &text[..text.floor_char_boundary(longest)];
+    if beginning.len() == text.len() || text[beginning.len()..].starts_with(char::is_whitespace) {
+        return beginning;
+    }
+    beginning
+        .rfind(char::is_whitespace)
+        .map_or("", |end| beginning[..end].trim_end())
+}
+
 /// The secrets of a run are too many or too large to look for.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -200,4 +212,26 @@ fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
         }
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_words() {
+        for (longest, kept) in [
+            (4, ""),
+            (5, "token"),
+            (6, "token"),
+            (8, "token"),
+            (9, "token"),
+            (10, "token séc"),
+            (11, "token séc"),
+            (12, "token séc x"),
+            (99, "token séc x"),
+        ] {
+            assert_eq!(whole_words("token séc x", longest), kept, "{longest}");
+        }
+    }
 }

@@ -5,6 +5,8 @@
 use domain::log::plain;
 use domain::report::{FailedTest, TestReport};
 
+use crate::redact::whole_words;
+
 mod javascript;
 mod junit;
 mod pytest;
@@ -18,7 +20,7 @@ use self::pytest::Pytest;
 use self::tap::Tap;
 use self::unittest::Unittest;
 
-/// Most characters of a failed test's name, and of what it said.
+/// Most bytes of a failed test's name, and of what it said.
 const LONGEST: usize = 500;
 
 /// One stream of a command's output, read line by line. It takes little memory, however much is printed.
@@ -69,9 +71,13 @@ fn add(failures: &mut Vec<FailedTest>, name: &str, message: &str) {
 
 fn short(text: &str) -> String {
     let text = text.trim();
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", text[..end].trim_end()),
-        None => text.to_owned(),
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    match whole_words(text, LONGEST) {
+        // Names without a space are this long where a test has parameters; one without a name helps nobody.
+        "" => format!("{}…", &text[..text.floor_char_boundary(LONGEST)]),
+        words => format!("{words}…"),
     }
 }
 
@@ -160,9 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn long_words_are_cut_at_a_character() {
+    fn long_texts_are_cut_between_words_and_a_long_word_at_a_character() {
         let mut failures = Vec::new();
-        add(&mut failures, &"ä".repeat(900), "x");
-        assert_eq!(failures[0].name.chars().count(), LONGEST + 1);
+        add(&mut failures, &"ä".repeat(900), &"a secret ".repeat(99));
+        assert_eq!(failures[0].name, format!("{}…", "ä".repeat(LONGEST / 2)));
+        let message = format!("{}a…", "a secret ".repeat(55));
+        assert_eq!(failures[0].message, message);
     }
 }
