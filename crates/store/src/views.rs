@@ -5,9 +5,9 @@ use domain::release::TreeKey;
 use domain::view::{RunRow, Running};
 use domain::{ComponentName, Digest, EnvName, Ms, ProjectName, RunId};
 
-use crate::db::rd;
+use crate::db::{on, rd};
 use crate::runs::{RawRow, row_columns};
-use crate::{Store, StoreError, json};
+use crate::{Store, StoreError, Tx, json};
 
 /// The runs of an environment that its lane shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,29 @@ pub struct LaneRuns {
 
 /// How many of a step's last successes its usual time is taken from.
 const USUAL_OF: i64 = 10;
+
+/// The run that has overtaken another one: the project, the environment and the number of the other are bound to it.
+const OVERTAKING: &str = concat!(
+    "SELECT ",
+    row_columns!(),
+    " FROM run WHERE project = $1 AND environment = $2 AND id > $3
+     AND state IN ('running', 'cancelling', 'succeeded') ORDER BY id DESC LIMIT 1"
+);
+
+impl Tx {
+    /// What [`Store::overtaken_by`] says, as the last look before the transaction writes.
+    pub async fn overtaken_by(&mut self, run: &RunRow) -> Result<Option<RunRow>, StoreError> {
+        let newer: Option<RawRow> = on!(&mut self.open, |conn| {
+            sqlx::query_as(OVERTAKING)
+                .bind(run.project.as_str())
+                .bind(run.environment.as_str())
+                .bind(run.id.0)
+                .fetch_optional(conn)
+                .await?
+        });
+        newer.map(TryInto::try_into).transpose()
+    }
+}
 
 impl Store {
     /// What was deployed last in each environment of a project, component by component.
@@ -95,17 +118,12 @@ impl Store {
     /// The newest run of the same environment after this one that is at work or has succeeded, if there is one.
     pub async fn overtaken_by(&self, run: &RunRow) -> Result<Option<RunRow>, StoreError> {
         let newer: Option<RawRow> = rd!(&self.main, |pool| {
-            sqlx::query_as(concat!(
-                "SELECT ",
-                row_columns!(),
-                " FROM run WHERE project = $1 AND environment = $2 AND id > $3
-                 AND state IN ('running', 'cancelling', 'succeeded') ORDER BY id DESC LIMIT 1"
-            ))
-            .bind(run.project.as_str())
-            .bind(run.environment.as_str())
-            .bind(run.id.0)
-            .fetch_optional(pool)
-            .await?
+            sqlx::query_as(OVERTAKING)
+                .bind(run.project.as_str())
+                .bind(run.environment.as_str())
+                .bind(run.id.0)
+                .fetch_optional(pool)
+                .await?
         });
         newer.map(TryInto::try_into).transpose()
     }

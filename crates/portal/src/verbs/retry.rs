@@ -23,14 +23,14 @@ impl Portal {
         let row = self.visible_run(actor, run).await?;
         let stored = self.parts().store.load_run(run).await?;
         let grant = self.may_retry(actor, &row, &stored.plan)?;
-        self.is_last_word(&row).await?;
+        if let Some(why) = self.not_retried(&row).await? {
+            return Err(refused(&row, &why));
+        }
         let place = self.place_of(&row);
         let (manifest, branch) = place.map_err(|gone| Error::Blocked(vec![gone]))?;
         let mirror = self.mirror(&manifest).await.map_err(unreadable)?;
         self.find_now(&mirror, &manifest, &branch, Some(&row.commit.sha))
             .await?;
-        // Another run may have begun while the repository was asked.
-        self.is_last_word(&row).await?;
         let tests_overridden = stored.plan.overrides_tests();
         let reused = reusable(&stored, self.migrated_since(&row).await?)?;
         let mut tx = self
@@ -45,6 +45,10 @@ impl Portal {
                 },
             )
             .await?;
+        // Another run may have begun while the repository was asked.
+        if let Some(newer) = tx.overtaken_by(&row).await? {
+            return Err(refused(&row, &overtaken(&newer)));
+        }
         let waiting = tx
             .queued_runs(&row.project, &row.environment, row.kind)
             .await?;
@@ -70,13 +74,6 @@ impl Portal {
         .await?;
         self.ring_after_request(&row.project, waiting.iter().chain([&new]));
         Ok(new)
-    }
-
-    async fn is_last_word(&self, row: &RunRow) -> Result<(), Error> {
-        match self.not_retried(row).await? {
-            Some(why) => Err(Error::Conflict(format!("run #{} {why}", row.id))),
-            None => Ok(()),
-        }
     }
 
     /// Why a run cannot be retried, to be read after its number; `None` where it can.
@@ -134,6 +131,11 @@ impl Portal {
         }
         Ok(false)
     }
+}
+
+/// A retry that is refused, with what [`Portal::not_retried`] says.
+fn refused(row: &RunRow, why: &str) -> Error {
+    Error::Conflict(format!("run #{} {why}", row.id))
 }
 
 /// What a newer run says about one that failed before it: an environment is not taken back unawares.

@@ -313,6 +313,9 @@ async fn a_run_is_overtaken_by_a_newer_one_at_work_or_done_in_the_same_environme
     let row = store.run_row(first).await.unwrap();
     let newer = async || {
         let by = store.overtaken_by(&row).await.unwrap();
+        let mut tx = store.audited(&deploy_grant("dev"), note(0)).await.unwrap();
+        assert_eq!(tx.overtaken_by(&row).await.unwrap(), by);
+        drop(tx);
         let started = store.started_after(&row).await.unwrap();
         (by.map(|row| row.id), started)
     };
