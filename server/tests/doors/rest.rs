@@ -65,6 +65,16 @@ async fn a_program_deploys_looks_and_cancels() {
     assert!(run["by"].as_str().unwrap().starts_with("token t-"), "{run}");
     assert_eq!(run["waiting_for"], "Starts in a moment");
     assert_eq!(run["steps"].as_array().unwrap().len(), 4);
+    let told = |word| {
+        run["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| step[word] == true)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told("always"), [false, false, false, true]);
+    assert_eq!(told("optional"), [false; 4]);
     let requested = run["requested"].as_str().unwrap();
     assert!(
         requested.len() == 24 && requested.ends_with('Z'),

@@ -44,6 +44,8 @@ pub(in crate::rest) struct PlanStep {
     needs: Vec<u16>,
     /// Whether it runs whatever became of the steps before it.
     always: bool,
+    /// Whether the run goes on where it fails.
+    optional: bool,
     /// How long it usually takes.
     usual_ms: Option<i64>,
 }
@@ -61,6 +63,7 @@ impl Plan {
             sentence: planned.step.sentence(),
             needs: planned.needs.iter().map(|need| need.0).collect(),
             always: planned.always,
+            optional: planned.optional,
             usual_ms: planned.usual_ms,
         };
         Self {

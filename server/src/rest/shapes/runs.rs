@@ -147,6 +147,10 @@ pub(in crate::rest) struct Step {
     title: String,
     /// The steps that come before it.
     needs: Vec<u16>,
+    /// Whether it runs whatever became of the steps before it.
+    always: bool,
+    /// Whether the run goes on where it fails.
+    optional: bool,
     /// Where it stands: waiting, running, retrying, succeeded, failed, cancelled or skipped.
     state: &'static str,
     /// How often it was tried.
@@ -185,6 +189,8 @@ impl From<RunView> for RunDetail {
                 id: planned.id.0,
                 title: planned.step.title(),
                 needs: planned.needs.iter().map(|need| need.0).collect(),
+                always: planned.always,
+                optional: planned.optional,
                 state: step.state.as_str(),
                 attempt: step.attempt,
                 started: step.started.map(Ms::rfc3339),
