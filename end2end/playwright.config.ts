@@ -26,7 +26,8 @@ export default defineConfig({
   use: { ...use, actionTimeout: 20_000, navigationTimeout: 30_000, trace: 'retain-on-failure', screenshot: 'only-on-failure' },
   projects: [
     { name: 'doors', testDir: 'tests/doors' },
-    { name: 'deploys', testDir: 'tests/deploys', workers: 1, dependencies: ['doors'] },
+    // The first build of all has to fetch every package.
+    { name: 'deploys', testDir: 'tests/deploys', workers: 1, timeout: 600_000, dependencies: ['doors'] },
     { name: 'pages', testDir: 'tests/pages', dependencies: ['deploys'] },
   ],
 });

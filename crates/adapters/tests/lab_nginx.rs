@@ -36,6 +36,9 @@ async fn served(host: &Host, port: u16) -> String {
     String::from_utf8(got.stdout).unwrap()
 }
 
+/// Ends nginx, and waits until it is gone.
+const QUIT: &str = "nginx -s quit; while pgrep -x nginx >/dev/null; do sleep 0.1; done";
+
 #[tokio::test]
 async fn what_is_right_is_loaded_and_what_is_wrong_leaves_the_old_one_at_work() {
     const CONF: &str = "/etc/nginx/conf.d/fairlead-test.conf";
@@ -79,10 +82,7 @@ async fn what_is_right_is_loaded_and_what_is_wrong_leaves_the_old_one_at_work() 
     assert_eq!(served(&root, 18_299).await, "second");
 
     // One that does not run is started.
-    root.exec(&Command::new("nginx").args(["-s", "quit"]), None)
-        .await
-        .unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    root.exec(&Command::script(QUIT), None).await.unwrap();
     nginx::load(&root).await.unwrap();
     assert_eq!(served(&root, 18_299).await, "second");
 
@@ -129,11 +129,11 @@ async fn one_that_does_not_run_is_started_as_its_host_starts_it() {
     // The service's script of the distribution is used where it is, and done without where it is not.
     let spy = "[ -e /etc/init.d/nginx.away ] || mv /etc/init.d/nginx /etc/init.d/nginx.away; printf '#!/bin/sh\\necho asked to $1 >/tmp/fairlead-service; exec nginx\\n' >/etc/init.d/nginx; chmod 755 /etc/init.d/nginx";
     run(spy).await;
-    run("nginx -s quit; sleep 0.5").await;
+    run(QUIT).await;
     let by_service = nginx::load(&root).await;
     let asked =
         run("cat /tmp/fairlead-service; rm -f /tmp/fairlead-service /etc/init.d/nginx").await;
-    run("nginx -s quit; sleep 0.5").await;
+    run(QUIT).await;
     let alone = nginx::load(&root).await;
     run("mv /etc/init.d/nginx.away /etc/init.d/nginx").await;
     assert_eq!((by_service, alone), (Ok(()), Ok(())));

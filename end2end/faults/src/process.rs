@@ -6,13 +6,15 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use domain::RunId;
+use domain::run::StepState;
+use domain::view::RunView;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::pushed::Pushed;
-use crate::world::{config, lead, origin};
+use crate::world::{config, kind, lead, origin, step};
 use portal::DeployRequest;
 
 /// The variable that tells a child what to do.
@@ -34,6 +36,8 @@ pub struct Orders {
     pub die_after: Option<i64>,
     /// Or as soon as the log of some step holds this text.
     pub die_said: Option<String>,
+    /// Or as soon as the tests have passed.
+    pub die_tested: bool,
     /// But not before so many milliseconds have passed since then.
     pub lives_on: u64,
 }
@@ -83,7 +87,7 @@ impl Process {
 
     /// Waits for its end, and says whether it was killed.
     pub async fn wait(mut self) -> bool {
-        let ended = tokio::time::timeout(Duration::from_secs(120), self.child.wait()).await;
+        let ended = tokio::time::timeout(Duration::from_secs(300), self.child.wait()).await;
         let status = ended.expect("the portal's process ends").unwrap();
         let killed = status.signal() == Some(Signal::KILL.as_raw());
         assert!(killed || status.success(), "{status}");
@@ -119,17 +123,20 @@ pub async fn obey() {
     let _engine = portal.start_engine();
     loop {
         bell.borrow_and_update();
+        // Looked at first, so that what it waits for is there when the run has ended.
+        let view = portal.run(&lead(), run).await.unwrap();
         let stored = portal.events_after(&lead(), run, 0, 1000).await.unwrap();
         let last = stored.last().map_or(0, |last| last.seq);
         let said = match &orders.die_said {
             Some(text) => is_said(&portal, run, text).await,
             None => false,
         };
-        if said || orders.die_after.is_some_and(|after| last >= after) {
+        let tested = orders.die_tested && is_tested(&view);
+        if said || tested || orders.die_after.is_some_and(|after| last >= after) {
             tokio::time::sleep(Duration::from_millis(orders.lives_on)).await;
             die();
         }
-        if portal.run(&lead(), run).await.unwrap().row.state.is_final() {
+        if view.row.state.is_final() {
             say("events", last);
             return;
         }
@@ -146,6 +153,11 @@ async fn is_said(portal: &portal::Portal, run: RunId, text: &str) -> bool {
         }
     }
     false
+}
+
+fn is_tested(view: &RunView) -> bool {
+    let tests = &view.steps[step(view, kind::test).index()];
+    matches!(tests.state, StepState::Succeeded { .. })
 }
 
 async fn open(folder: &Path) -> portal::Portal {

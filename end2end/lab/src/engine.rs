@@ -113,7 +113,7 @@ async fn start(folder: &Folder, progress: Progress) -> Result<(), LabError> {
     ];
     // dockerd's own pid file would refuse a start after a crash; ours is checked against the process.
     daemon.start("dockerd", &args.map(str::to_owned)).await?;
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_secs(180);
     let started = Instant::now();
     while !answers().await? {
         if started.elapsed() > limit || daemon.pid().is_none() {

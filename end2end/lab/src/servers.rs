@@ -249,9 +249,12 @@ fn app_environment(credentials: &Credentials, environment: Environment) -> Strin
     )
 }
 
+/// How long a server may take to come up. On a slow machine six engines start side by side on two cores.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Returns when a droplet's engine, sshd and nginx answer.
 pub async fn droplet_ready(place: Place) -> Result<(), LabError> {
-    let limit = Duration::from_secs(60);
+    let limit = PATIENCE;
     let ready = docker(["exec", &place.container(), "droplet-ready"])
         .within(limit)
         .run()
@@ -268,7 +271,7 @@ pub async fn postgres_ready() -> Result<(), LabError> {
 
 /// Returns when a port of a container is open.
 pub async fn port_open(container: &str, address: Ipv4Addr, port: u16) -> Result<(), LabError> {
-    let limit = Duration::from_secs(60);
+    let limit = PATIENCE;
     if listening(SocketAddr::from((address, port)), limit).await {
         Ok(())
     } else {

@@ -80,7 +80,7 @@ pub async fn ensure(folder: &Folder) -> Result<bool, LabError> {
     process
         .start(&program.to_string_lossy(), &["serve-standins".into()])
         .await?;
-    let limit = Duration::from_secs(10);
+    let limit = Duration::from_secs(60);
     let started = Instant::now();
     let silent = |address| LabError::Silent {
         what: format!("the stand-in on {address}"),
@@ -91,13 +91,13 @@ pub async fn ensure(folder: &Folder) -> Result<bool, LabError> {
         // Somebody else's program would answer too when ours found the port taken and ended.
         loop {
             let ours = process.pid().ok_or_else(|| silent(address))?;
-            let holder = holder(address).await?;
-            if holder.is_some_and(|holder| holder.pid == ours.as_raw_nonzero().get().unsigned_abs())
-            {
+            let holder = holder(address).await;
+            let pid = ours.as_raw_nonzero().get().unsigned_abs();
+            if matches!(&holder, Ok(Some(holder)) if holder.pid == pid) {
                 break;
             }
             if started.elapsed() > limit {
-                return Err(silent(address));
+                return Err(holder.err().unwrap_or_else(|| silent(address)));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -5,7 +5,6 @@ import { harmless } from '../support/commits';
 import { expect, test } from './test';
 
 test('a lead deploys from the board and sees it happen live', async ({ as }) => {
-  test.setTimeout(600_000); // the first build of all has to fetch every package
   const clone = await Clone.of('dev');
   const commit = harmless(clone, 'Say what the sample is');
   clone.remove();

@@ -37,7 +37,6 @@ test('a pushed commit shows as the new head on a board that is only left open', 
 });
 
 test('a developer deploys from the sign-in to the run with the keyboard alone', async ({ page }) => {
-  test.setTimeout(240_000);
   await page.goto('/');
   await hydrated(page);
   await tabTo(page, page.getByRole('link', { name: 'Sign in with GitHub' }));
@@ -55,7 +54,7 @@ test('a developer deploys from the sign-in to the run with the keyboard alone', 
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog');
   await expect(dialog).toBeVisible();
-  expect(await dialog.evaluate((element) => element.contains(document.activeElement)), 'the dialog has the focus').toBe(true);
+  await expect.poll(() => dialog.evaluate((element) => element.contains(document.activeElement)), 'the dialog has the focus').toBe(true);
 
   await page.keyboard.press('Escape');
   await expect(dialog).toBeHidden();

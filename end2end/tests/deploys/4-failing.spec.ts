@@ -5,7 +5,6 @@ import { broken } from '../support/commits';
 import { answersAgain, expect, test } from './test';
 
 test('a deploy that fails says why, and the old container serves on', async ({ as }) => {
-  test.setTimeout(300_000);
   const serving = await devBackend();
   expect(serving.status).toBe(200);
   const clone = await Clone.of('dev');

@@ -7,7 +7,6 @@ import { expect, test } from './test';
 test.use({ javaScriptEnabled: false });
 
 test('a deploy works without JavaScript, and reuses images of the same source', async ({ as }) => {
-  test.setTimeout(420_000);
   const clone = await Clone.of('dev');
   const note = `The same twice, ${new Date().toISOString()}`;
   const before = harmless(clone, 'Mend the settings', note);

@@ -26,7 +26,6 @@ const WAY = [
 ];
 
 test('a push leads by itself to a green board, and to the page that people see', async ({ as, browser, baseURL }) => {
-  test.setTimeout(420_000);
   const clone = await Clone.of('dev');
   const board = await as('vera');
   await open(board, '/');

@@ -39,7 +39,6 @@ test('a workflow file with an error ends the run before anything is built', asyn
 });
 
 test('a test that fails holds up the deploy, and only a lead deploys all the same, with a reason', async ({ as }) => {
-  test.setTimeout(420_000);
   const serving = await devBackend();
   const clone = await Clone.of('dev');
   const commit = miscounting(clone, 'Count wrongly');

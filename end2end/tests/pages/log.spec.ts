@@ -29,7 +29,7 @@ async function find(page: Page, text: string): Promise<number> {
 test('only what is in sight is rendered, and scrolling brings the rest', async ({ as }) => {
   const page = await as('vera');
   await openNoise(page);
-  expect(await lines(page).count()).toBeLessThan(500);
+  await expect.poll(() => lines(page).count()).toBeLessThan(500);
   await log(page).evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
   await expect(log(page)).toContainText(/tick \d+/);
   await log(page).evaluate((element) => element.scrollTo({ top: element.scrollHeight / 2 }));
@@ -100,7 +100,7 @@ test('colours, overwritten progress, markup and very long lines are shown as wha
   const long = await find(page, 'xxxxxxxx');
   const row = page.locator(`#L${long}`);
   await row.getByRole('button', { name: /show all 6,000 characters/ }).click();
-  expect((await row.locator('.line-x').innerText()).length).toBe(6_000);
+  await expect.poll(async () => (await row.locator('.line-x').innerText()).length).toBe(6_000);
 
   await find(page, 'all the way');
   await expect(lines(page).filter({ hasText: 'all the way' }).last()).not.toContainText('half way');
@@ -110,10 +110,10 @@ test('lines wrap or do not, and times are shown or are not', async ({ as }) => {
   const page = await as('vera');
   await openNoise(page);
   const height = async () => (await lines(page).nth(3).boundingBox())?.height ?? 0;
-  expect(await height()).toBeLessThan(30);
+  await expect.poll(height).toBeLessThan(30);
   const sideways = () => log(page).evaluate((element) => element.scrollWidth - element.clientWidth);
   await find(page, 'xxxxxxxx');
-  expect(await sideways()).toBeGreaterThan(0);
+  await expect.poll(sideways).toBeGreaterThan(0);
   const wrap = page.getByRole('button', { name: 'Wrap' });
   await wrap.click();
   await expect(wrap).toHaveAttribute('aria-pressed', 'true');

@@ -31,7 +31,7 @@ test('runs are filtered by the address and by the form', async ({ as }) => {
   await open(page, '/runs?state=failed');
   const rows = page.locator('tbody tr');
   await expect(rows.first()).toContainText('Failed');
-  expect(await rows.filter({ hasNotText: 'Failed' }).count()).toBe(0);
+  await expect(rows.filter({ hasNotText: 'Failed' })).toHaveCount(0);
   await page.getByLabel('State').selectOption('superseded');
   await page.getByRole('button', { name: /Show|Filter|Apply/ }).click();
   await expect(page).toHaveURL(/state=superseded/);
@@ -63,7 +63,7 @@ test('a page that comes without a load has the focus, and choosing a step leaves
   expect(before).toBeGreaterThan(0);
   await step(page, 'Deploy backend').click();
   await expect(step(page, 'Deploy backend')).toHaveAttribute('aria-current', 'step');
-  expect(await page.evaluate(() => window.scrollY)).toBe(before);
+  await expect.poll(() => page.evaluate(() => window.scrollY)).toBe(before);
 });
 
 test('a session in another browser is listed, and ended there at once', async ({ page, browser, baseURL }) => {

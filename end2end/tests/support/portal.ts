@@ -1,5 +1,5 @@
 // What the browser tests share: people who are signed in, and a watch on what a page must never do.
-import { test as base, expect, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page } from '@playwright/test';
+import { test as base, expect, type Browser, type BrowserContext, type BrowserContextOptions, type Locator, type Page, type Request } from '@playwright/test';
 
 /** The lab's people: two leads, a developer, a viewer, and one without any role. */
 export type Login = 'lena' | 'ada' | 'dev' | 'vera' | 'omar';
@@ -89,10 +89,25 @@ export async function hydrated(page: Page) {
   await expect(page.locator('.switch [aria-pressed=true]')).toHaveCount(1, { timeout: 60_000 });
 }
 
-/** Goes to a page and waits until it lives. */
+/**
+ * Goes to a page and waits until it lives. Chromium drops what it loads while a network comes or goes on its machine, as
+ * with the tests of a run; the page is then loaded again.
+ */
 export async function open(page: Page, path: string) {
-  await page.goto(path);
-  await hydrated(page);
+  let dropped = false;
+  const failed = (request: Request) => (dropped ||= /ERR_NETWORK_CHANGED/.test(request.failure()?.errorText ?? ''));
+  page.on('requestfailed', failed);
+  for (let more = 3; ; more -= 1) {
+    dropped = false;
+    try {
+      await page.goto(path);
+      await hydrated(page);
+      break;
+    } catch (error) {
+      if (!dropped || more === 0) throw error;
+    }
+  }
+  page.off('requestfailed', failed);
 }
 
 /** An environment on the board. */

@@ -102,7 +102,7 @@ async fn write(store: Store, claim: Claim, lines: usize) {
             })
             .collect();
         store
-            .append_lines(&claim, StepId(1), &some, None)
+            .append_lines(&claim, StepId(1), &some, None, None)
             .await
             .unwrap();
     }
@@ -297,7 +297,7 @@ async fn a_board_tells_of_changes_and_the_server_says_goodbye() {
     assert_eq!(closed(&mut viewer).await, 1001);
     assert_eq!(closed(&mut board).await, 1001);
     drop((viewer, board));
-    tokio::time::timeout(Duration::from_secs(5), stopping)
+    tokio::time::timeout(PATIENCE, stopping)
         .await
         .expect("stopping takes too long")
         .unwrap();
@@ -377,7 +377,7 @@ async fn who_has_signed_out_or_lost_the_role_watches_no_longer() {
 
 #[tokio::test]
 async fn a_viewer_that_gives_no_sign_of_life_is_let_go_and_one_that_does_stays() {
-    let ping = Duration::from_millis(300);
+    let ping = Duration::from_secs(1);
     let world = World::looking_after(Periods {
         ping,
         ..Periods::default()

@@ -70,7 +70,6 @@ async fn a_deploy_says_what_would_happen_or_what_stands_in_the_way() {
         "What will happen",
         "build the image of backend",
         &format!("It takes the place of run #{waiting}, which waits and will never start."),
-        "just now",
     ] {
         assert!(dev.contains(words), "{words}: {dev}");
     }
@@ -262,7 +261,7 @@ async fn a_failed_step_shows_the_end_of_its_log_and_a_retry_says_what_it_does() 
     tell(1, RunEvent::StepStarted { step, attempt: 1 }).await;
     let lines: Vec<NewLine> = (1..=1_234).map(line).collect();
     store
-        .append_lines(&claim, step, &lines, None)
+        .append_lines(&claim, step, &lines, None, None)
         .await
         .unwrap();
     tell(2, RunEvent::StepFailed { step, failure }).await;

@@ -66,7 +66,7 @@ async fn a_container_goes_through_its_life_with_everything_that_it_was_given() {
 
     let limit = Duration::from_secs(2);
     let mut status = host.probe("http://127.0.0.1:18000/", limit).await;
-    for _ in 0..50 {
+    for _ in 0..300 {
         if status.is_ok() {
             break;
         }
@@ -87,7 +87,7 @@ async fn a_container_goes_through_its_life_with_everything_that_it_was_given() {
         "s3cret \"quoted\"\n10.9.8.7\nfrom the host\n1234\n/srv\n"
     );
     let mut health = Health::Starting;
-    for _ in 0..50 {
+    for _ in 0..300 {
         health = engine.inspect(name).await.unwrap().unwrap().health;
         if health == Health::Healthy {
             break;

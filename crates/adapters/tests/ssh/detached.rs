@@ -196,11 +196,12 @@ async fn it_runs_for_as_long_as_a_process_of_it_lives() {
 #[tokio::test]
 async fn it_is_asked_to_end_and_killed_when_it_does_not_listen() {
     let (sshd, host) = host().await;
-    let grace = Duration::from_millis(500);
+    // One that listens has all the time that it needs.
+    let (patient, short) = (Duration::from_secs(60), Duration::from_millis(500));
     let waits = "echo started\nsleep 600\n";
-    for (key, script, status) in [
-        ("listens", waits.to_owned(), 143),
-        ("does-not", format!("trap '' TERM\n{waits}"), 137),
+    for (key, script, grace, status) in [
+        ("listens", waits.to_owned(), patient, 143),
+        ("does-not", format!("trap '' TERM\n{waits}"), short, 137),
     ] {
         let command = started(&host, key, &script).await;
         let mut following = command.follow(Cursor::default(), Redactor::default());
@@ -220,7 +221,7 @@ async fn it_is_asked_to_end_and_killed_when_it_does_not_listen() {
         );
     }
     let absent = host.detached("never");
-    assert_eq!(absent.terminate(grace).await.unwrap(), Phase::Absent);
+    assert_eq!(absent.terminate(short).await.unwrap(), Phase::Absent);
 }
 
 #[tokio::test]

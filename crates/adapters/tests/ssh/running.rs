@@ -151,10 +151,13 @@ async fn a_command_ends_when_nobody_waits_for_it_any_more() {
 #[tokio::test]
 async fn a_lost_connection_is_no_status_and_the_next_command_gets_a_new_connection() {
     let (mut sshd, host) = host().await;
-    let sleep = Command::new("sleep").arg("600");
+    let begun = sshd.path("begun");
+    let sleep = Command::script("touch \"$1\"; sleep 600").arg(&begun);
     let slow = host.exec(&sleep, None);
     let (out, ()) = tokio::join!(slow, async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        while !std::path::Path::new(&begun).exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         sshd.kill();
     });
     assert_eq!(

@@ -5,6 +5,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -36,11 +37,7 @@ impl Sshd {
         let allowed = [at("client_key.pub"), at("locked_key.pub")]
             .map(|path| fs::read_to_string(path).unwrap());
         fs::write(at("authorized_keys"), allowed.concat()).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = free_port();
         let text = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
              SetEnv HOME={}\nUsePAM no\nPasswordAuthentication yes\nPermitRootLogin yes\nLogLevel ERROR\n{config}\n",
@@ -71,7 +68,7 @@ impl Sshd {
             .spawn()
             .unwrap();
         self.child = Some(child);
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             assert!(Instant::now() < deadline, "sshd does not listen: {}", log());
@@ -94,6 +91,13 @@ impl Sshd {
                 .stderr(Stdio::null())
                 .status();
         }
+    }
+
+    /// How many processes serve connections.
+    pub fn serving(&self) -> usize {
+        self.child
+            .as_ref()
+            .map_or(0, |child| descendants(child.id()).len())
     }
 
     pub fn path(&self, name: &str) -> String {
@@ -179,6 +183,19 @@ impl Account {
 impl Drop for Account {
     fn drop(&mut self) {
         let _ = Command::new("userdel").arg("-f").arg(&self.0).output();
+    }
+}
+
+/// A port that nobody takes until sshd has it: below those that the kernel gives away, and another one in each process.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn = NEXT.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(8).wrapping_add(turn) % 10_000;
+        let port = 20_000 + u16::try_from(place).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

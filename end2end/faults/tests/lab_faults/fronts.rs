@@ -1,6 +1,7 @@
 //! The web server in front of a component: configurations that are right, that do not parse, that cannot be loaded; a host
 //! without a web server, and one without room for a configuration.
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use domain::report::Content;
 use domain::run::Failure;
@@ -123,11 +124,19 @@ async fn a_configuration_is_loaded_and_a_wrong_one_gives_way_to_the_one_before()
 
     // The file is right, and nginx has another one in use, as when a portal died before it was loaded.
     world.write("templates/front.conf", &right());
-    let stale = format!(
-        "cp {CONF} /tmp/faults-front && echo 'server {{ listen 18273; }}' >{CONF} && nginx -s reload && sleep 1 && mv /tmp/faults-front {CONF}"
+    let other = format!(
+        "cp {CONF} /tmp/faults-front && echo 'server {{ listen 18296; }}' >{CONF} && nginx -s reload"
     );
-    world.droplet.shell(&stale).await;
-    assert_eq!(through(&world).await, None);
+    world.droplet.shell(&other).await;
+    let limit = Instant::now() + Duration::from_secs(60);
+    while through(&world).await.is_some() {
+        assert!(Instant::now() < limit, "nginx does not take the other one");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    world
+        .droplet
+        .shell(&format!("mv /tmp/faults-front {CONF}"))
+        .await;
     world.deploy(&portal, &App::fine("v2")).await.succeeded();
     assert_eq!(through(&world).await.as_deref(), Some("v2"));
     engine.stop().await;

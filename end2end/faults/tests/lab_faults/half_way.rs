@@ -14,7 +14,8 @@ use crate::migrations::{
 };
 
 const PORTAL: &str = "crash::the_portal_that_the_other_tests_kill";
-const WAITING: &str = "echo waiting\nwhile ! [ -e go ]; do sleep 0.1; done\necho gone";
+/// Says what nothing else in a run's logs says: a push tells of layers that wait.
+const WAITING: &str = "echo held at the gate\nwhile ! [ -e go ]; do sleep 0.1; done\necho gone";
 
 /// Asks for a run, whose portal dies `lives_on` milliseconds after the log held `said`.
 async fn killed(world: &World, said: &str, lives_on: u64) -> RunId {
@@ -37,7 +38,7 @@ async fn a_portal_that_comes_back_without_its_secrets_says_that_a_migration_may_
     let migrate = on_host(&world, WAITING, "");
     set(&mut world, migrate).await;
     world.repository.commit(&App::fine("v1"));
-    let run = killed(&world, "waiting", 0).await;
+    let run = killed(&world, "held at the gate", 0).await;
     std::fs::remove_file(world.folder().join("secrets.env")).unwrap();
     let portal = world.portal().await;
     let engine = portal.start_engine();

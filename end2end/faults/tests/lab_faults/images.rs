@@ -78,14 +78,14 @@ async fn a_program_that_the_engine_starts_over_and_over_is_replaced_by_the_old_c
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_never_gets_healthy_is_replaced_by_the_old_container() {
     let says = [
-        "faults-sick was not healthy within 10",
+        "faults-sick was not healthy within 20",
         "answers 500",
         "health.url",
     ];
     let words = (Stream::Out, "version v2 is Sick");
     // Enough for the program to come up and say that it is sick.
     let spec = Spec::new("sick", 18112);
-    v1_comes_back(spec, 10, Mode::Sick, &says, Some(words)).await;
+    v1_comes_back(spec, 20, Mode::Sick, &says, Some(words)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -320,8 +320,8 @@ async fn a_cancelled_run_lets_its_migration_end_and_only_the_time_limit_terminat
         (1, Some("v1"))
     );
 
-    let endless = on_host(&world, "echo begins\nsleep 61234", ", timeout = \"3s\"");
-    let says = ["took longer than 3", "limit"];
+    let endless = on_host(&world, "echo begins\nsleep 61234", ", timeout = \"15s\"");
+    let says = ["took longer than 15", "limit"];
     let run = it_blocks_the_deploy(&mut world, &portal, endless, &says).await;
     let failure = run.failed(kind::migrate, &says);
     let undone = failure.undone.as_deref().unwrap_or_default();
@@ -380,8 +380,8 @@ echo 0002_more >>heads"#;
     assert_eq!(count(&world).await, 2);
     nothing_is_left(&world).await;
 
-    let endless = in_container("echo begins\nexec sleep 61235", ", timeout = \"4s\"");
-    let run = it_blocks_the_deploy(&mut world, &portal, endless, &["took longer than 4"]).await;
+    let endless = in_container("echo begins\nexec sleep 61235", ", timeout = \"20s\"");
+    let run = it_blocks_the_deploy(&mut world, &portal, endless, &["took longer than 20"]).await;
     assert_eq!(run.lines(run.step(kind::migrate), Stream::Out), ["begins"]);
     nothing_is_left(&world).await;
 

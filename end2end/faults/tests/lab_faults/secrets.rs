@@ -29,7 +29,7 @@ fn comes_in_pieces_without_the_secret(run: &Ended) {
 async fn a_secret_is_hidden_where_a_line_is_too_long_to_be_read_as_one() {
     let spec = Spec {
         container: "env = { WORD = \"secret:HOOK_SECRET\" }",
-        ..Spec::new("long-line", 18290)
+        ..Spec::new("long-line", 18294)
     };
     let mut world = World::new(spec).await;
     world.write_secrets(&[("HOOK_SECRET", SECRET)]);
@@ -54,7 +54,7 @@ async fn a_secret_is_hidden_where_a_line_is_too_long_to_be_read_as_one() {
 async fn a_secret_that_is_too_short_to_be_hidden_is_named_once_in_a_run() {
     let spec = Spec {
         container: "env = { WORD = \"secret:HOOK_SECRET\" }",
-        ..Spec::new("short-word", 18291)
+        ..Spec::new("short-word", 18295)
     };
     let world = World::new(spec).await;
     world.write_secrets(&[("HOOK_SECRET", "123")]);

@@ -65,7 +65,8 @@ async fn tests_at_work(world: &World) -> Vec<String> {
 
 /// What becomes of a run that a killed portal has left, in the portal's next life.
 async fn goes_on(world: &World, mut orders: Orders, run: i64) -> Ended {
-    (orders.deploy, orders.run, orders.die_said) = (None, Some(run), None);
+    (orders.deploy, orders.run) = (None, Some(run));
+    (orders.die_said, orders.die_tested) = (None, false);
     let mut process = Process::start(PORTAL, &orders);
     process.says("events").await.expect("the run ends");
     process.wait().await;
@@ -276,7 +277,7 @@ async fn tests_that_hang_are_stopped_after_their_time_and_the_command_is_named()
     let spec = Spec {
         test: r#"in = "built image"
 run = ["true", "python -u /app/checks.py"]
-timeout = "15s"
+timeout = "40s"
 "#,
         ..Spec::new("tests-hang", 18248)
     };
@@ -286,7 +287,7 @@ timeout = "15s"
     world.deploy_first(&portal).await;
     let hung = world.deploy(&portal, &App::fine("endless")).await;
     let says = [
-        "the tests took longer than 15 s and were stopped",
+        "the tests took longer than 40 s and were stopped",
         "`python -u /app/checks.py` was still at work",
         "raise `test.timeout`",
     ];
@@ -373,7 +374,7 @@ run = ["sh -c 'kill -9 $$'"]
 async fn a_cancelled_run_takes_its_tests_from_the_builder() {
     let spec = Spec {
         test: BESIDE,
-        ..Spec::new("tests-cancel", 18248)
+        ..Spec::new("tests-cancel", 18292)
     };
     let world = World::new(spec).await;
     let portal = world.portal().await;
@@ -411,7 +412,7 @@ async fn killed_at_work(world: &World, app: &'static str) -> (Orders, i64, Vec<S
 async fn a_portal_killed_during_the_tests_clears_up_and_tests_afresh() {
     let spec = Spec {
         test: BESIDE,
-        ..Spec::new("tests-kill", 18247)
+        ..Spec::new("tests-kill", 18293)
     };
     let world = World::new(spec).await;
     let (orders, run, before) = killed_at_work(&world, "v1 slow").await;
@@ -445,8 +446,8 @@ async fn a_portal_killed_once_the_tests_have_passed_clears_up_before_the_run_end
     let orders = Orders {
         folder: world.folder().to_path_buf(),
         deploy: Some(world.request()),
-        // The deploy has begun, and the database of the tests takes longer than that to go.
-        die_said: Some("pulling ".into()),
+        // The database of the tests takes longer than that to go.
+        die_tested: true,
         ..Orders::default()
     };
     let mut process = Process::start(PORTAL, &orders);

@@ -49,16 +49,6 @@ async fn state_of(world: &World) -> (Vec<(String, String)>, String) {
     (world.containers().await, id)
 }
 
-async fn until_serves(world: &World, version: &str) {
-    for _ in 0..100 {
-        if world.serves().await.as_deref() == Some(version) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    panic!("{version} does not serve: {:?}", world.containers().await);
-}
-
 impl HalfWay {
     /// Waits for the end of a run that was cancelled, after which everything is as before.
     async fn is_undone(&self) {
@@ -70,7 +60,7 @@ impl HalfWay {
             "{}",
             run.story()
         );
-        until_serves(&self.world, "v1").await;
+        self.world.until_serves("v1").await;
         assert_eq!(state_of(&self.world).await, self.before, "{}", run.story());
     }
 
@@ -147,7 +137,7 @@ async fn a_run_that_is_cancelled_between_two_tries_returns_the_old_container() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_stays_away_is_told_of_and_the_next_run_returns_the_container_that_it_left() {
     let spec = Spec {
-        attempts: 6,
+        attempts: 20,
         ..Spec::new("away", 18202)
     };
     let half_way = half_way(spec).await;
@@ -173,7 +163,7 @@ async fn a_host_that_stays_away_is_told_of_and_the_next_run_returns_the_containe
     let failure = again.failed(kind::deploy, &["was not healthy"]);
     let undone = failure.undone.as_deref().unwrap_or_default();
     assert!(undone.starts_with(BACK), "{}", again.story());
-    until_serves(world, "v1").await;
+    world.until_serves("v1").await;
     assert_eq!(state_of(world).await, *before, "{}", again.story());
     half_way.close().await;
 }
@@ -208,7 +198,7 @@ async fn an_undo_that_broke_off_before_the_old_container_started_starts_it() {
     let failure = run.failed(kind::deploy, &["broke off while it returned"]);
     let undone = failure.undone.as_deref().unwrap_or_default();
     assert!(undone.starts_with(BACK), "{}", run.story());
-    until_serves(&world, "v1").await;
+    world.until_serves("v1").await;
     assert_eq!(state_of(&world).await, before);
     let done = world
         .droplet
@@ -254,11 +244,10 @@ async fn on_a_full_disk_the_old_container_comes_back_with_its_files() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_that_is_put_aside_does_not_start_by_itself_and_one_that_returns_does() {
     let spec = Spec {
-        attempts: 2,
         container: "restart = \"always\"",
         ..Spec::new("policy", 18205)
     };
-    let world = World::new(spec).await;
+    let mut world = World::new(spec).await;
     let portal = world.portal().await;
     let engine = portal.start_engine();
     world.deploy_first(&portal).await;
@@ -271,9 +260,10 @@ async fn a_container_that_is_put_aside_does_not_start_by_itself_and_one_that_ret
         };
         assert_eq!(restart_policy(&world, &name).await, wanted, "{name}");
     }
+    world.rewrite(|spec| spec.attempts = 2).await;
     let run = world.deploy(&portal, &App::of("v3", Mode::Sick)).await;
     run.failed(kind::deploy, &["was not healthy"]);
-    until_serves(&world, "v2").await;
+    world.until_serves("v2").await;
     let container = world.container();
     assert_eq!(restart_policy(&world, &container).await, "always");
     engine.stop().await;
