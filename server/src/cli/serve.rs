@@ -36,6 +36,8 @@ pub(super) async fn serve(config: &Path) -> Result<(), Failure> {
     let server = Server::new(&config, portal, site, Periods::default());
     let router = server.router();
     server.start_engine();
+    // From here on a signal stops it in peace; whoever reads that it is ready may send one at once.
+    let told_to_stop = told_to_stop()?;
     let listen = listener.local_addr()?;
     tracing::info!(%listen, public_url = %config.public_url(), "Fairlead is ready");
 
@@ -53,7 +55,7 @@ pub(super) async fn serve(config: &Path) -> Result<(), Failure> {
     .with_graceful_shutdown(async move { stopped.stopped().await });
     let mut serving = tokio::spawn(serving.into_future());
     tokio::select! {
-        signal = told_to_stop() => tracing::info!("{}: stopping; runs at work go on at the next start", signal?),
+        signal = told_to_stop => tracing::info!("{signal}: stopping; runs at work go on at the next start"),
         ended = &mut serving => return Err(Failure::Failed(format!("the server ended by itself: {ended:?}"))),
     }
     let in_peace = async {
@@ -69,14 +71,16 @@ pub(super) async fn serve(config: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for SIGTERM or SIGINT.
-async fn told_to_stop() -> Result<&'static str, Failure> {
+/// Listens for SIGTERM and SIGINT from now on, and gives what waits for one of them.
+fn told_to_stop() -> Result<impl Future<Output = &'static str>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
 }
 
 /// Where the site's files are: as cargo-leptos says it in the environment, unless the configuration says otherwise.
