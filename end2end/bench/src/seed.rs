@@ -256,7 +256,9 @@ impl Writer {
                 ),
             };
             let lines: Vec<NewLine> = (first..first + 5_000).map(line).collect();
-            self.store.append_lines(claim, step, &lines, None).await?;
+            self.store
+                .append_lines(claim, step, &lines, None, None)
+                .await?;
         }
         Ok(())
     }

@@ -79,6 +79,7 @@ impl Log {
             gathered: Vec::new(),
             cursor: None,
             bytes: 0,
+            stored: None,
             shared: shared.clone(),
         };
         tokio::spawn(keeper.keep(messages));
@@ -174,6 +175,8 @@ struct Keeper {
     /// Where the source stands behind the gathered lines.
     cursor: Option<String>,
     bytes: usize,
+    /// How many lines of the log are stored, once that is known.
+    stored: Option<i64>,
     shared: Arc<Shared>,
 }
 
@@ -234,10 +237,16 @@ impl Keeper {
         }
         let store = &self.portal.parts().store;
         let give_up = tokio::time::Instant::now() + PATIENCE;
+        if self.stored.is_none() {
+            self.stored = store.line_count(self.claim.run, self.step).await.ok();
+        }
         loop {
-            let stored = store.append_lines(&self.claim, self.step, &lines, cursor.as_deref());
+            // A database server may have stored them although its answer was lost.
+            let cursor = cursor.as_deref();
+            let stored = store.append_lines(&self.claim, self.step, &lines, cursor, self.stored);
             let error = match stored.await {
-                Ok(_) => {
+                Ok(last) => {
+                    self.stored = Some(last);
                     self.portal.parts().live.ring_run(self.claim.run);
                     return;
                 }

@@ -28,12 +28,12 @@ async fn with_log(world: &TestPortal) -> (RunId, Claim) {
         .collect();
     world
         .store
-        .append_lines(&claim, STEP, &lines[..4], None)
+        .append_lines(&claim, STEP, &lines[..4], None, None)
         .await
         .unwrap();
     world
         .store
-        .append_lines(&claim, STEP, &lines[4..], None)
+        .append_lines(&claim, STEP, &lines[4..], None, None)
         .await
         .unwrap();
     (run, claim)

@@ -47,12 +47,16 @@ impl Store {
     ///
     /// `cursor` is where reading their source stands behind these lines, in the source's own words; it is stored
     /// in the same transaction, so that whoever resumes there misses no line and tells none twice.
+    ///
+    /// `after` is the number of the line that they follow, where the caller knows it. If they are there already, since
+    /// the answer to an earlier call was lost on its way, they are not stored twice.
     pub async fn append_lines(
         &self,
         claim: &Claim,
         step: StepId,
         lines: &[NewLine],
         cursor: Option<&str>,
+        after: Option<i64>,
     ) -> Result<i64, StoreError> {
         let mut open = self.logs.begin().await?;
         self.check_claim(&mut open, claim).await?;
@@ -70,6 +74,10 @@ impl Store {
             .fetch_one(conn)
             .await?
         });
+        let come = i64::try_from(lines.len()).unwrap_or(i64::MAX);
+        if come > 0 && after.is_some_and(|after| head.lines == after.saturating_add(come)) {
+            return Ok(head.lines);
+        }
         let first = head.lines + 1;
         head.take(lines);
         if let Some(cursor) = cursor {

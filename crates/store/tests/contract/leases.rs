@@ -115,7 +115,7 @@ async fn a_portal_that_was_silent_too_long_is_replaced_and_cannot_write_any_more
     );
     lost(
         store
-            .append_lines(&old, CHECKOUT, &[line], None)
+            .append_lines(&old, CHECKOUT, &[line], None, None)
             .await
             .map(|_| ()),
     );

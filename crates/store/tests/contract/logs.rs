@@ -12,6 +12,7 @@ stories!(
     a_line_may_hold_anything,
     a_reader_beside_a_writer_sees_no_gap_and_no_double,
     two_writers_of_one_log_share_its_numbers,
+    lines_whose_answer_was_lost_are_stored_once,
     a_text_is_found_in_either_case_up_to_the_limit,
     the_first_line_that_looks_like_an_error_is_known,
     the_place_in_the_source_is_stored_with_the_lines,
@@ -43,7 +44,7 @@ async fn lines_are_numbered_and_read_from_either_end(world: World) {
             .collect();
         assert_eq!(
             store
-                .append_lines(&claim, STEP, &lines, None)
+                .append_lines(&claim, STEP, &lines, None, None)
                 .await
                 .unwrap(),
             last + size
@@ -51,7 +52,7 @@ async fn lines_are_numbered_and_read_from_either_end(world: World) {
         last += size;
     }
     store
-        .append_lines(&claim, CHECKOUT, &[line("another log")], None)
+        .append_lines(&claim, CHECKOUT, &[line("another log")], None, None)
         .await
         .unwrap();
     assert_eq!(store.line_count(run, STEP).await.unwrap(), 100);
@@ -117,7 +118,7 @@ async fn a_line_may_hold_anything(world: World) {
         .collect();
     world
         .store
-        .append_lines(&claim, STEP, &lines, None)
+        .append_lines(&claim, STEP, &lines, None, None)
         .await
         .unwrap();
     let read = world
@@ -146,7 +147,7 @@ async fn a_reader_beside_a_writer_sees_no_gap_and_no_double(world: World) {
                 .map(|n| line(format!("line {n}")))
                 .collect();
             n = store
-                .append_lines(&claim, STEP, &lines, None)
+                .append_lines(&claim, STEP, &lines, None, None)
                 .await
                 .unwrap();
         }
@@ -179,7 +180,7 @@ async fn two_writers_of_one_log_share_its_numbers(world: World) {
             };
             world
                 .store
-                .append_lines(&claim, STEP, &[line.clone(), line], None)
+                .append_lines(&claim, STEP, &[line.clone(), line], None, None)
                 .await
                 .unwrap();
         }
@@ -221,7 +222,7 @@ async fn a_text_is_found_in_either_case_up_to_the_limit(world: World) {
             .collect();
         world
             .store
-            .append_lines(&claim, STEP, &lines, None)
+            .append_lines(&claim, STEP, &lines, None, None)
             .await
             .unwrap();
     }
@@ -252,7 +253,13 @@ async fn the_first_line_that_looks_like_an_error_is_known(world: World) {
     let first = async || world.store.first_error(claim.run, STEP).await.unwrap();
     world
         .store
-        .append_lines(&claim, STEP, &[line("all is well"), line("still")], None)
+        .append_lines(
+            &claim,
+            STEP,
+            &[line("all is well"), line("still")],
+            None,
+            None,
+        )
         .await
         .unwrap();
     assert_eq!(first().await, None);
@@ -267,16 +274,40 @@ async fn the_first_line_that_looks_like_an_error_is_known(world: World) {
                 line("error again"),
             ],
             None,
+            None,
         )
         .await
         .unwrap();
     assert_eq!(first().await, Some(4));
     world
         .store
-        .append_lines(&claim, STEP, &[line("error once more")], None)
+        .append_lines(&claim, STEP, &[line("error once more")], None, None)
         .await
         .unwrap();
     assert_eq!(first().await, Some(4));
+}
+
+async fn lines_whose_answer_was_lost_are_stored_once(world: World) {
+    let claim = claimed(&world).await;
+    let (store, run) = (&world.store, claim.run);
+    let lines = [line("one"), line("two")];
+    for (after, lines, last) in [
+        (Some(0), &lines[..], 2),
+        (Some(0), &lines[..], 2),
+        (Some(2), &lines[..], 4),
+        (Some(2), &lines[..], 4),
+        (Some(4), &lines[..1], 5),
+        // Whoever does not know where the log stands adds to it.
+        (None, &lines[..1], 6),
+    ] {
+        let stored = store.append_lines(&claim, STEP, lines, None, after).await;
+        assert_eq!(stored.unwrap(), last);
+        assert_eq!(store.line_count(run, STEP).await.unwrap(), last);
+    }
+    let read = store.lines_after(run, STEP, 0, 100).await.unwrap();
+    let read: Vec<_> = read.iter().map(|line| (line.n, &*line.text)).collect();
+    let told = ["one", "two", "one", "two", "one", "one"];
+    assert_eq!(read, (1..).zip(told).collect::<Vec<_>>());
 }
 
 async fn the_place_in_the_source_is_stored_with_the_lines(world: World) {
@@ -290,7 +321,7 @@ async fn the_place_in_the_source_is_stored_with_the_lines(world: World) {
         ("the next of the source", Some("20.2"), Some("20.2")),
     ] {
         store
-            .append_lines(&claim, STEP, &[line(text)], told)
+            .append_lines(&claim, STEP, &[line(text)], told, None)
             .await
             .unwrap();
         let cursor = store.log_cursor(claim.run, STEP).await.unwrap();
@@ -309,7 +340,7 @@ async fn two_hundred_thousand_lines_are_stored_and_read_back(world: World) {
         let lines: Vec<_> = (0..BATCH).map(|_| line(text)).collect();
         world
             .store
-            .append_lines(&claim, STEP, &lines, None)
+            .append_lines(&claim, STEP, &lines, None, None)
             .await
             .unwrap();
     }
