@@ -21,7 +21,7 @@ use self::tap::Tap;
 use self::unittest::Unittest;
 
 /// Most bytes of a failed test's name, and of what it said.
-const LONGEST: usize = 500;
+pub const LONGEST: usize = 500;
 
 /// One stream of a command's output, read line by line. It takes little memory, however much is printed.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use adapters::docker::{LogCursor, LogLine};
-use adapters::reports::Output;
+use adapters::reports::{LONGEST, Output};
 use adapters::ssh::{Command, Source};
 use domain::Ms;
 use domain::log::Stream;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::StepError;
 use super::bench::Bench;
 use super::results::{Ended, Results};
-use crate::engine::log::LogError;
+use crate::engine::log::{Log, LogError};
 
 /// Where the source is in a container of another image.
 const SOURCE: &str = "/fairlead/source";
@@ -137,7 +137,8 @@ impl Reading<'_> {
         let mut logs = logs.await?;
         while let Some(batch) = logs.next().await? {
             self.cursor = logs.cursor();
-            let lines = batch.iter().map(|line| self.heard.line(line)).collect();
+            let heard = &mut self.heard;
+            let lines = batch.iter().map(|line| heard.line(line, log)).collect();
             // The tests start afresh after a restart, so nobody goes on from here.
             match log.lines(lines, String::new()).await {
                 // A log that cannot be kept is no fault of the tests.
@@ -157,8 +158,12 @@ struct Heard {
 }
 
 impl Heard {
-    fn line(&mut self, line: &LogLine) -> NewLine {
-        let text = String::from_utf8_lossy(&line.text).into_owned();
+    fn line(&mut self, line: &LogLine, log: &Log) -> NewLine {
+        let mut text = String::from_utf8_lossy(&line.text).into_owned();
+        // A report shortens what is this long, and half a secret is one that nobody knows.
+        if text.len() > LONGEST {
+            log.clean(&mut text);
+        }
         let stream = match line.source {
             Source::Stdout => Stream::Out,
             Source::Stderr => Stream::Err,

@@ -53,7 +53,7 @@ pub(super) async fn of_file(
         .iter()
         .filter(|file| is_one || file.path.ends_with(".xml"))
     {
-        match junit(&file.content) {
+        match junit(&file.content, |text| bench.work.log.clean(text)) {
             Ok(report) => read.push(report),
             Err(error) => bench.say(format!("the report {} cannot be read: {error}", file.path)),
         }
