@@ -158,6 +158,9 @@ fn Stop(watched: Watched, environment: String) -> impl IntoView {
     }
 }
 
+/// A run keeps to its plan, so what was mended in the manifest does not reach its retry.
+const OUTDATED: &str = "The manifest has changed since this run was planned. A retry goes by the old one; deploy again to go by the new one.";
+
 #[component]
 fn Again(watched: Watched, environment: String) -> impl IntoView {
     let id = watched.id;
@@ -172,12 +175,14 @@ fn Again(watched: Watched, environment: String) -> impl IntoView {
     let commit = watched
         .view
         .with_untracked(|view| view.row.commit.sha.short().to_owned());
+    let outdated = move || watched.view.with(|view| view.manifest_changed);
     let words = move || {
         view! {
             <p>
                 "A new run takes over what succeeded in run #" {id.to_string()} ", its images and tests, and its migration unless another run has migrated since, and deploys "
                 <code>{commit.clone()}</code> " to " <strong>{environment.clone()}</strong> " again."
             </p>
+            {move || outdated().then(|| view! { <p class="notice">{OUTDATED}</p> })}
             {move || watched.view.with(|view| supersedes(&view.retry_supersedes))}
         }
     };
@@ -211,6 +216,7 @@ fn Again(watched: Watched, environment: String) -> impl IntoView {
                     </button>
                     {(!refused).then(|| view! { <details class="no-js"><summary>"Retry from the failed step"</summary>{unscripted()} {confirm(().into_any())}</details> })}
                     <Why id="why-retry".to_owned() offer/>
+                    {(!refused && outdated()).then(|| view! { <p class="why">{OUTDATED}</p> })}
                 }
             })}
         </div>

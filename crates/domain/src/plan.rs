@@ -134,15 +134,13 @@ pub enum Blocker {
         /// What was asked for.
         environment: EnvName,
     },
-    /// The manifest cannot be read.
+    /// The project's file was taken away.
     #[error(
-        "the manifest has {count} problem(s), the first: {first}; mend the file, `fairlead check` lists them all"
+        "the manifest `{project}.toml` was removed from the projects folder, so nothing is deployed; put it back there to go on"
     )]
-    BrokenManifest {
-        /// How many.
-        count: usize,
-        /// The first one.
-        first: String,
+    ManifestRemoved {
+        /// Whose.
+        project: ProjectName,
     },
     /// The repository cannot be read.
     #[error("the repository cannot be read: {why}")]

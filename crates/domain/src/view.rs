@@ -234,6 +234,8 @@ pub struct RunView {
     pub deploy_anyway: Option<Offer>,
     /// The queued runs whose place that would take.
     pub retry_supersedes: Vec<RunId>,
+    /// Whether the project has another manifest now than the one that the run, and its retry, goes by.
+    pub manifest_changed: bool,
     /// How long such a run usually takes in milliseconds.
     pub usual_ms: Option<i64>,
     /// When this was read.

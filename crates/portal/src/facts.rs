@@ -31,8 +31,8 @@ pub(crate) struct Repositories(Mutex<HashMap<ProjectName, Known>>);
 struct Known {
     asked: Option<Instant>,
     mirror: Option<Mirror>,
-    /// Whether it was fetched since it was opened.
-    fetched: bool,
+    /// When it was fetched last since it was opened.
+    at: Option<Instant>,
     /// Why the last fetch failed, if it did.
     trouble: Option<String>,
     heads: HashMap<Branch, Option<Commit>>,
@@ -56,6 +56,14 @@ impl Repositories {
         })
     }
 
+    /// Whether it was fetched within [`STALE`], so that a commit which has left its branch is not taken for one on it.
+    pub(crate) fn is_fresh(&self, project: &ProjectName) -> bool {
+        self.with(project, |known| {
+            let lately = known.at.is_some_and(|at| at.elapsed() <= STALE);
+            lately && known.trouble.is_none()
+        })
+    }
+
     /// Forgets everything: the manifest may speak of another repository now.
     pub(crate) fn forget(&self, project: &ProjectName) {
         self.with(project, |known| *known = Known::default());
@@ -65,7 +73,7 @@ impl Repositories {
     pub(crate) fn fetched(&self, project: &ProjectName) {
         self.with(project, |known| {
             known.asked = Some(Instant::now());
-            known.fetched = true;
+            known.at = known.asked;
             known.trouble = None;
             known.heads.clear();
             known.between.retain(|_, count| count.is_some());
@@ -177,7 +185,7 @@ impl Portal {
         };
         // A mirror that was never fetched has no branch either.
         let trouble = trouble.or_else(|| {
-            let fetched = repositories.with(&manifest.name, |known| known.fetched);
+            let fetched = repositories.with(&manifest.name, |known| known.at.is_some());
             (commit.is_none() && fetched)
                 .then(|| format!("the repository has no branch `{branch}`; push it, or correct `branch` in the manifest"))
         });

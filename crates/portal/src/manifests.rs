@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use domain::audit::{Change, Door, Origin};
 use domain::manifest::{Manifest, Problem};
 use domain::policy::{Action, Actor, allow};
-use domain::{Ms, ProjectName};
+use domain::{EnvName, HostName, Ms, ProjectName};
 use sha2::{Digest as _, Sha256};
 use store::Note;
 
@@ -27,6 +27,8 @@ pub(crate) struct InForce {
     pub(crate) since: Ms,
     /// What is wrong with the file as it is now; empty when it is the text in force.
     pub(crate) problems: Vec<Problem>,
+    /// Whether the file was taken away: what is known stays to be seen, and nothing is deployed.
+    pub(crate) removed: bool,
 }
 
 #[derive(Default)]
@@ -81,11 +83,13 @@ impl Portal {
                 }
             }
         }
-        self.broken().retain(|project, _| {
+        let has_file = |project: &ProjectName| {
             let of_project =
                 |path: &String| Path::new(path).file_stem() == Some(project.as_str().as_ref());
             files.keys().any(of_project)
-        });
+        };
+        self.broken().retain(|project, _| has_file(project));
+        self.note_removed(has_file);
         files.retain(|path, _| !failed.contains(path));
         looked.files = files;
         Ok(())
@@ -160,12 +164,30 @@ impl Portal {
             Some(before) => before.since,
             None => {
                 self.parts().repositories.forget(&named);
+                self.leave_hosts(&manifest).await;
                 self.import(&named, &hash, &source).await?
             }
         };
         self.put_in_force(manifest, source, hash, since);
         self.parts().live.ring_board(&named);
         Ok(())
+    }
+
+    /// Ends the connections to the hosts that a new manifest names no more, once nobody uses them.
+    async fn leave_hosts(&self, new: &Manifest) {
+        let names = |manifest: &Manifest| -> BTreeSet<String> {
+            let environments = manifest.environments.iter();
+            let hosts = environments.flat_map(|(environment, place)| {
+                let hosts = place.hosts.keys();
+                hosts.map(|host| called(&manifest.name, environment, host))
+            });
+            hosts.collect()
+        };
+        if let Some(old) = self.in_force(&new.name) {
+            for gone in names(&old.manifest).difference(&names(new)) {
+                self.parts().hosts.forget(gone).await;
+            }
+        }
     }
 
     /// Takes a text into the store and gives the time since which it is in force.
@@ -203,6 +225,7 @@ impl Portal {
             hash,
             since,
             problems: Vec::new(),
+            removed: false,
         };
         self.broken().remove(&project);
         let held = &self.parts().manifests.in_force;
@@ -223,13 +246,37 @@ impl Portal {
         let held = &self.parts().manifests.in_force;
         let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
         match held.get_mut(project) {
-            Some(in_force) => in_force.problems = problems,
+            Some(in_force) => {
+                in_force.problems = problems;
+                in_force.removed = false;
+            }
             None => {
                 self.broken().insert(project.clone(), problems);
             }
         }
         drop(held);
         self.parts().live.ring_board(project);
+    }
+
+    /// Says of each project without a file that it was taken away.
+    fn note_removed(&self, has_file: impl Fn(&ProjectName) -> bool) {
+        let held = &self.parts().manifests.in_force;
+        let mut held = held.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = held
+            .iter_mut()
+            .filter(|(project, in_force)| !in_force.removed && !has_file(project));
+        for (project, in_force) in gone {
+            tracing::warn!(%project, "the manifest was removed; nothing is deployed until it is back");
+            in_force.removed = true;
+            in_force.problems = vec![Problem {
+                line: 1,
+                column: 1,
+                key: String::new(),
+                message: format!("the file `{project}.toml` was removed from the projects folder"),
+                advice: "put it back to deploy again; what is shown is its last text".into(),
+            }];
+            self.parts().live.ring_board(project);
+        }
     }
 
     /// The project's manifest in force.
@@ -255,6 +302,11 @@ impl Portal {
         all.extend(self.broken().keys().cloned());
         all.into_iter().collect()
     }
+}
+
+/// What an environment's host is called among all hosts that the portal is connected to.
+pub(crate) fn called(project: &ProjectName, environment: &EnvName, host: &HostName) -> String {
+    format!("{project}/{environment}/{host}")
 }
 
 async fn manifest_files(dir: &Path) -> Result<BTreeMap<String, Stamp>, Error> {

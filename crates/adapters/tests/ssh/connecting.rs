@@ -202,3 +202,20 @@ async fn a_connection_is_shared_until_the_target_changes() {
     };
     assert_ne!(ask(&changed).await, first);
 }
+
+#[tokio::test]
+async fn a_host_that_is_forgotten_is_left_when_its_last_user_is_done() {
+    let sshd = Sshd::start();
+    let hosts = Hosts::new();
+    let host = hosts.connect("test", &sshd.target()).await.unwrap();
+    hosts.forget("test").await;
+    let said = host.exec(&Command::new("echo").arg("still"), None).await;
+    assert_eq!(said.unwrap().stdout, b"still\n");
+    assert!(sshd.serving() > 0);
+    drop(host);
+    let limit = Instant::now() + Duration::from_secs(30);
+    while sshd.serving() > 0 {
+        assert!(Instant::now() < limit, "the connection stays");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

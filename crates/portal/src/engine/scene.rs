@@ -19,6 +19,7 @@ use store::{Store, StoreError, StoredRun};
 use super::log::too_short;
 use super::secrets::Secrets;
 use super::steps::StepError;
+use crate::manifests::called;
 use crate::{Builder, Portal};
 
 /// What the builder is called among the hosts that are connected to; those of environments have a `/` in their names.
@@ -182,13 +183,13 @@ impl Scene {
             environment,
             ..
         } = &*self.plan;
+        let called = called(project, environment, name);
         let spec = self.place.hosts.get(name).ok_or_else(|| {
             StepError::fatal(format!(
                 "environment `{environment}` has no host `{name}` in the manifest"
             ))
         })?;
         let target = self.secrets.target(spec)?;
-        let called = format!("{project}/{environment}/{name}");
         Ok(self.portal.parts().hosts.connect(&called, &target).await?)
     }
 

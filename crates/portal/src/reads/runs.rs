@@ -78,10 +78,13 @@ impl Portal {
             None => queued(&lane, row.kind),
             Some(_) => Vec::new(),
         };
-        let commit_url = self
-            .in_force(&row.project)
+        let in_force = self.in_force(&row.project);
+        let commit_url = in_force
+            .as_ref()
             .map(|in_force| self.commit_url(&in_force.manifest, &row.commit.sha))
             .unwrap_or_default();
+        let manifest_changed =
+            in_force.is_some_and(|in_force| in_force.hash != stored.plan.manifest);
         Ok(RunView {
             waiting_for: waiting_for(&run, id, &lane),
             deploy_anyway: self.deploy_anyway(actor, &row, &run),
@@ -96,6 +99,7 @@ impl Portal {
             cancel: offer(cancel),
             retry: offer(retry),
             retry_supersedes,
+            manifest_changed,
             now: now(),
         })
     }

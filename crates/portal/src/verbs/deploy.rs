@@ -166,13 +166,20 @@ impl Portal {
     }
 
     async fn plan(&self, in_force: &InForce, request: &DeployRequest) -> Result<Plan, Error> {
+        if in_force.removed {
+            return Err(Error::Blocked(vec![Blocker::ManifestRemoved {
+                project: request.project.clone(),
+            }]));
+        }
         let manifest = &in_force.manifest;
         let branch = &manifest.environments[&request.environment].branch;
         let mirror = self.mirror(manifest).await.map_err(unreadable)?;
-        // A commit that is given may be there already; the newest of a branch never is for certain.
+        // A commit that is given may be known from a moment ago; the newest of a branch never is for certain.
         let known = match &request.commit {
-            Some(sha) => find(&mirror, branch, Some(sha)).await.ok(),
-            None => None,
+            Some(sha) if self.parts().repositories.is_fresh(&manifest.name) => {
+                find(&mirror, branch, Some(sha)).await.ok()
+            }
+            _ => None,
         };
         let commit = match known {
             Some(commit) => commit,

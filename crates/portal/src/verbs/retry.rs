@@ -14,6 +14,7 @@ use domain::{RunId, StepId};
 use store::{NewRun, Note, Reused, StoredRun};
 
 use super::deploy::{find, unreadable};
+use crate::manifests::InForce;
 use crate::{Error, Portal, now};
 
 impl Portal {
@@ -107,8 +108,13 @@ impl Portal {
 
     /// The manifest that is in force now, with the branch that it gives to the run's environment.
     fn place_of(&self, row: &RunRow) -> Result<(Arc<Manifest>, Branch), Blocker> {
-        let manifest = self.in_force(&row.project).map(|found| found.manifest);
-        let place = manifest.and_then(|manifest| {
+        let in_force = self.in_force(&row.project);
+        if in_force.as_ref().is_some_and(|found| found.removed) {
+            return Err(Blocker::ManifestRemoved {
+                project: row.project.clone(),
+            });
+        }
+        let place = in_force.and_then(|InForce { manifest, .. }| {
             let branch = manifest.environments.get(&row.environment)?.branch.clone();
             Some((manifest, branch))
         });

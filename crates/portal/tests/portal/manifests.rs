@@ -1,8 +1,10 @@
 //! Manifests come from the projects folder. What is broken changes nothing, and is shown.
 use domain::audit::Change;
+use domain::plan::Blocker;
 use domain::policy::ActorName;
+use domain::step::StepKind;
 use domain::view::{Proposal, Settings};
-use portal::Portal;
+use portal::{Error, Portal};
 
 use crate::support::{MANIFEST, TestPortal, lead, origin, project, to};
 
@@ -148,8 +150,41 @@ async fn a_file_that_is_gone_or_broken_at_the_start_leaves_what_was_in_force() {
     );
     std::fs::remove_file(world.manifest_file("shop")).unwrap();
     world.portal = Portal::open_beside(world.config.clone()).await.unwrap();
-    assert_eq!(settings(&world).await.title, "The shop");
+    let shown = settings(&world).await;
+    assert_eq!(shown.title, "The shop");
+    assert!(
+        shown.problems[0].message.contains("was removed"),
+        "{:?}",
+        shown.problems
+    );
     assert_eq!(world.trail_of("shop").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_project_whose_file_is_removed_stays_in_sight_and_deploys_nothing_until_it_is_back() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    world
+        .drive(|step| !matches!(step, StepKind::Deploy { .. }))
+        .await;
+    std::fs::remove_file(world.manifest_file("shop")).unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    let board = world.portal.board(&lead(), &project("shop")).await.unwrap();
+    assert!(board.manifest_problems[0].message.contains("was removed"));
+    let deployed = world.portal.deploy(&lead(), origin(), to("dev")).await;
+    let retried = world.portal.retry(&lead(), origin(), failed).await;
+    for refused in [deployed, retried] {
+        let why = [Blocker::ManifestRemoved {
+            project: project("shop"),
+        }];
+        assert!(
+            matches!(&refused, Err(Error::Blocked(blockers)) if *blockers == why),
+            "{refused:?}"
+        );
+    }
+    world.rewrite("shop", MANIFEST).await;
+    assert_eq!(settings(&world).await.problems, []);
+    world.deploy().await;
 }
 
 #[tokio::test]

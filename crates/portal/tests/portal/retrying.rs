@@ -167,6 +167,26 @@ async fn a_retry_of_a_commit_that_has_left_the_branch_is_refused() {
 }
 
 #[tokio::test]
+async fn a_retry_goes_by_the_old_manifest_and_the_page_says_when_there_is_a_new_one() {
+    let world = TestPortal::new().await;
+    let failed = world.deploy().await;
+    world.drive(not_the_deploy).await;
+    let changed = async |run| {
+        let view = world.portal.run(&lead(), run).await.unwrap();
+        view.manifest_changed
+    };
+    assert!(!changed(failed).await);
+    world
+        .rewrite("shop", &format!("{MANIFEST}{WITH_MIGRATION}"))
+        .await;
+    assert!(changed(failed).await);
+    let retry = world.portal.retry(&lead(), origin(), failed).await.unwrap();
+    assert!(changed(retry).await);
+    world.drive(|_| true).await;
+    assert!(!changed(world.deploy().await).await);
+}
+
+#[tokio::test]
 async fn a_run_that_a_newer_one_has_overtaken_is_not_retried() {
     let world = TestPortal::new().await;
     let failed = world.deploy().await;

@@ -136,6 +136,8 @@ pub(in crate::rest) struct RunDetail {
     cancel_refused: Option<String>,
     /// Why the caller cannot start it again; null where they can.
     retry_refused: Option<String>,
+    /// Whether the project has another manifest now than the one that the run, and its retry, goes by.
+    manifest_changed: bool,
 }
 
 /// A step of a run.
@@ -217,6 +219,7 @@ impl From<RunView> for RunDetail {
             usual_ms: view.usual_ms,
             cancel_refused: refused(view.cancel),
             retry_refused: refused(view.retry),
+            manifest_changed: view.manifest_changed,
         }
     }
 }
