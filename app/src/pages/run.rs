@@ -126,7 +126,12 @@ fn RunBody(loaded: Loaded, chosen: Memo<Option<StepId>>, tab: Memo<Tab>) -> impl
         format!("Run #{} to {}", view.row.id, view.row.environment),
     );
     let count = view.plan.steps.len();
-    let source_url = view.commit_url.replace("/commit/", "/blob/");
+    let source_url = view
+        .commit_url
+        .rsplit_once("/commit/")
+        .map_or_else(String::new, |(repository, sha)| {
+            format!("{repository}/blob/{sha}")
+        });
     let project = view.row.project.clone();
     ProjectShown::set(project.clone());
     let watched = Watched::new(view);

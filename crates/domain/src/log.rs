@@ -51,7 +51,8 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// Whether a line looks like the one that a person searches after a failure.
+/// Whether a line looks like the one that a person searches after a failure. A count of none and a test that passed do
+/// not, nor does a name that only begins like one of the words.
 pub fn looks_like_error(text: &str) -> bool {
     const MARKS: [&str; 8] = [
         "error",
@@ -63,8 +64,23 @@ pub fn looks_like_error(text: &str) -> bool {
         "✗",
         "cannot ",
     ];
-    let lower = text.to_lowercase();
-    MARKS.iter().any(|mark| lower.contains(mark))
+    let lower = plain(text).to_lowercase();
+    if lower.trim_end().ends_with(" ok") {
+        return false;
+    }
+    let counts = |at: usize, mark: &str| {
+        let (before, after) = (&lower[..at], &lower[at + mark.len()..]);
+        let none = before
+            .strip_suffix("0 ")
+            .is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_digit()));
+        let after = after.strip_prefix('s').unwrap_or(after);
+        let goes_on = mark.ends_with(char::is_alphabetic)
+            && after.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        !none && !goes_on
+    };
+    MARKS
+        .iter()
+        .any(|mark| lower.match_indices(mark).any(|(at, _)| counts(at, mark)))
 }
 
 /// A line without colours and other commands to a terminal
@@ -106,10 +122,22 @@ mod tests {
             "npm ERR! fatal",
             "Traceback (most recent call last):",
             "\u{1b}[31m✗ tests\u{1b}[0m",
+            "10 failed, 3 passed",
+            "0 passed, 1 error in 0.1s",
+            "django.db.utils.OperationalError: no such table",
+            "test_pages (tests.Pages) ... FAILED",
         ] {
             assert!(looks_like_error(line), "{line}");
         }
-        for line in ["", "Step 3/9 : COPY . .", "listening on 0.0.0.0:8000"] {
+        for line in [
+            "",
+            "Step 3/9 : COPY . .",
+            "listening on 0.0.0.0:8000",
+            "0 failed, 12 passed",
+            "found 0 errors",
+            "test_error_page (tests.Pages) ... ok",
+            "Downloading exceptiongroup-1.2.2-py3-none-any.whl",
+        ] {
             assert!(!looks_like_error(line), "{line}");
         }
     }

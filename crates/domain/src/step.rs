@@ -133,6 +133,14 @@ impl StepKind {
         matches!(self, StepKind::Deploy { .. } | StepKind::Migrate { .. })
     }
 
+    /// The component whose image it brings to a registry, where that is what it does.
+    pub fn ships(&self) -> Option<&ComponentName> {
+        match self {
+            StepKind::Push { component, .. } | StepKind::Tag { component, .. } => Some(component),
+            _ => None,
+        }
+    }
+
     /// Whether it goes on while no portal is there: then that time counts, too.
     pub fn goes_on_alone(&self) -> bool {
         matches!(self, StepKind::Migrate { .. })

@@ -32,7 +32,16 @@ pub(super) fn is_public(path: &str) -> bool {
 
 /// What a page that is left open asks by itself, to show what is now. It does not keep a session alive.
 fn is_asked_by_itself(path: &str) -> bool {
-    matches!(path, "/ui/board" | "/ui/run" | "/ui/runs")
+    matches!(
+        path,
+        "/ui/board"
+            | "/ui/run"
+            | "/ui/runs"
+            | "/ui/artifacts"
+            | "/ui/messages"
+            | "/ui/pushes"
+            | "/ui/me"
+    )
 }
 
 /// Whether a program shows an API token here. Elsewhere tokens are not looked at.

@@ -170,6 +170,8 @@ struct ReleaseImage {
     digest: String,
     /// The tags that point at it.
     tags: Vec<String>,
+    /// How many bytes it is to pull as a whole, where the registry could tell.
+    bytes: Option<u64>,
 }
 
 /// A component of a release in an environment.
@@ -214,6 +216,7 @@ impl From<ReleaseView> for Release {
                     registry: image.registry,
                     digest: image.digest.into(),
                     tags: image.tags,
+                    bytes: image.bytes,
                 })
                 .collect(),
             tested_in: made.tested.map(|tests| tests.run.0),

@@ -58,7 +58,7 @@ fn row(finding: Finding, source_url: &str) -> impl IntoView + use<> {
     let place = if source_url.is_empty() {
         view! { <span class="mono">{place}</span> }.into_any()
     } else {
-        let href = format!("{source_url}/{file}#L{line}");
+        let href = format!("{source_url}/{}#L{line}", in_address(&file));
         view! { <a class="mono" href=href rel="external">{place}</a> }.into_any()
     };
     view! {
@@ -69,5 +69,31 @@ fn row(finding: Finding, source_url: &str) -> impl IntoView + use<> {
                 <p class="muted finding-message">{place} ", rule " <span class="mono">{rule}</span></p>
             </div>
         </li>
+    }
+}
+
+/// A path as it stands in an address: a file's name may hold what means something else there.
+fn in_address(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_may_hold_anything() {
+        assert_eq!(
+            in_address(".github/workflows/a b#1.yml"),
+            ".github/workflows/a%20b%231.yml"
+        );
     }
 }

@@ -9,6 +9,7 @@ mod told;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::step::StepKind;
 use crate::{Ms, StepId};
 
 pub use self::event::{Failure, RunEvent, StoredEvent};
@@ -322,9 +323,23 @@ impl Run {
             return false;
         };
         match &step.state {
-            StepState::Failed { failure } => planned.optional && !failure.counts_always,
+            StepState::Failed { failure } => {
+                planned.optional && !failure.counts_always && !self.is_nowhere(&planned.step)
+            }
             _ => false,
         }
+    }
+
+    /// Whether a step was to bring a component's image to a registry, and neither it nor any other one has.
+    fn is_nowhere(&self, step: &StepKind) -> bool {
+        let Some(component) = step.ships() else {
+            return false;
+        };
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        let mut shipping = steps.filter(|(planned, _)| planned.step.ships() == Some(component));
+        shipping.all(|(_, step)| {
+            step.state.is_final() && !matches!(step.state, StepState::Succeeded { .. })
+        })
     }
 
     /// Everything that is to be done at `now`, in the plan's order. Empty while steps are at work.

@@ -124,6 +124,40 @@ fn a_step_that_may_fail_holds_up_nothing_except_by_a_failure_that_always_counts(
 }
 
 #[test]
+fn an_image_that_came_to_no_registry_fails_the_run_where_it_was_to_come_to_any() {
+    let mut plan = plain_plan();
+    let ships = plan
+        .steps
+        .iter_mut()
+        .filter(|planned| planned.step.ships().is_some());
+    ships.for_each(|planned| planned.optional = true);
+    let mut driven = Driven::new(plan);
+    driven.take(RunEvent::Started);
+    driven.until_running(1);
+    driven.succeed(1);
+    driven.advance();
+    let fails = |step| RunEvent::StepFailed {
+        step: StepId(step),
+        failure: failure("it is down"),
+    };
+    let fail = |driven: &mut Driven, step| driven.take(fails(step));
+    fail(&mut driven, 2);
+    assert_eq!(driven.run.failure(), None, "the other one may take it");
+    driven.succeed(5);
+    fail(&mut driven, 6);
+    fail(&mut driven, 3);
+    let failed = driven.run.failure().map(|(step, _)| step);
+    assert_eq!(failed, Some(StepId(2)));
+    driven.advance();
+    driven.advance();
+    let because = "“Push backend to docr” failed".to_owned();
+    assert_eq!(driven.run.steps[7].state, StepState::Skipped { because });
+    driven.succeed(9);
+    driven.advance();
+    assert_eq!(driven.run.state, RunState::Failed);
+}
+
+#[test]
 fn a_notification_that_fails_does_not_fail_the_run() {
     let mut driven = started();
     driven.until_running(9);

@@ -360,7 +360,10 @@ fn agreed<'r>(
         places.push(registry);
     }
     let digest = found.cloned().ok_or_else(|| {
-        StepError::fatal(format!("no step of this run left an image of {component}"))
+        StepError::advised(
+            format!("no step of this run left an image of {component} in a registry"),
+            "look at the steps that push and tag it, and deploy again",
+        )
     })?;
     Ok((digest, places))
 }
