@@ -16,12 +16,14 @@ pub async fn board(project: ProjectName) -> Result<view::Board, UiError> {
     Ok(portal.board(&caller.actor, &project).await?)
 }
 
-/// What a deploy would do now; nothing starts. Without `commit` it is the branch's newest.
+/// What a deploy would do now; nothing starts. Without `commit` it is the branch's newest; `rebuild` is whether every image
+/// is to be built anew.
 #[server(prefix = "/ui", endpoint = "propose", input = GetUrl, output = Answer)]
 pub async fn propose(
     project: ProjectName,
     environment: EnvName,
     commit: Option<String>,
+    rebuild: bool,
 ) -> Result<Proposal, UiError> {
     let (portal, caller, _) = crate::ssr::caller()?;
     let request = portal::DeployRequest {
@@ -30,6 +32,7 @@ pub async fn propose(
         commit: sha(commit)?,
         reason: None,
         override_tests: false,
+        rebuild,
     };
     Ok(portal.propose(&caller.actor, &request).await?)
 }
@@ -42,6 +45,7 @@ pub async fn deploy(
     commit: Option<String>,
     reason: Option<String>,
     override_tests: Option<bool>,
+    rebuild: Option<bool>,
 ) -> Result<RunId, UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     let reason = reason
@@ -53,6 +57,7 @@ pub async fn deploy(
         commit: sha(commit)?,
         reason,
         override_tests: override_tests.unwrap_or(false),
+        rebuild: rebuild.unwrap_or(false),
     };
     let run = portal.deploy(&caller.actor, origin, request).await?;
     leptos_axum::redirect(&format!("/runs/{run}"));

@@ -22,13 +22,15 @@ fn Page() -> impl IntoView {
     move || match wanted.get() {
         None => view! { <NotFound/> }.into_any(),
         Some((project, environment)) => {
-            let commit = query.with_untracked(|query| query.get("commit"));
+            let asked = |name| query.with_untracked(|query| query.get(name));
+            let commit = asked("commit");
+            let rebuild = asked("rebuild").as_deref() == Some("true");
             let title = format!("Deploy {project} to {environment}");
             view! {
                 <leptos_meta::Title text=title.clone()/>
                 <div class="narrow">
                     <h1>{title}</h1>
-                    <DeployPanel project environment commit/>
+                    <DeployPanel project environment commit rebuild/>
                 </div>
             }
             .into_any()

@@ -1,5 +1,5 @@
 //! The confirmation of a deploy, in the board's dialog and on a page of its own. It loads the proposal, and what is
-//! confirmed is exactly the commit that it shows.
+//! confirmed is exactly the commit that it shows, with its images built anew where it shows that.
 use domain::view::Proposal;
 use domain::{EnvName, ProjectName};
 use leptos::form::ActionForm;
@@ -29,13 +29,19 @@ pub fn DeployPanel(
     /// Another commit than the branch's newest.
     #[prop(optional_no_strip)]
     commit: Option<String>,
+    /// Whether the images are to be built anew.
+    #[prop(optional)]
+    rebuild: bool,
 ) -> impl IntoView {
     let commit = RwSignal::new(commit.filter(|text| !text.trim().is_empty()));
+    let rebuild = RwSignal::new(rebuild);
+    // It stays written when another plan is shown.
+    let reason = RwSignal::new(String::new());
     let deploy = ServerAction::<Deploy>::new();
     let (of, to) = (project.clone(), environment.clone());
     let proposal = Resource::new(
-        move || commit.get(),
-        move |commit| propose(of.clone(), to.clone(), commit),
+        move || (commit.get(), rebuild.get()),
+        move |(commit, rebuild)| propose(of.clone(), to.clone(), commit, rebuild),
     );
     let shown = {
         let (project, environment) = (project.clone(), environment.clone());
@@ -54,15 +60,18 @@ pub fn DeployPanel(
                 let sha = plan.commit.sha.clone();
                 let label = format!("Deploy {} to {}", sha.short(), plan.environment);
                 let (project, environment) = (project.to_string(), environment.to_string());
+                let anew = plan.rebuild;
                 view! {
                     <PlanView plan=*plan usual_ms behind_run takes_place_of=supersedes/>
                     <ActionForm action=deploy>
                         <input type="hidden" name="project" value=project/>
                         <input type="hidden" name="environment" value=environment/>
                         <input type="hidden" name="commit" value=sha.to_string()/>
+                        {anew.then(|| view! { <input type="hidden" name="rebuild" value="true"/> })}
                         <label class="field">
                             <span>"Reason " <span class="muted">"(optional, kept in the audit trail)"</span></span>
-                            <input type="text" name="reason" maxlength="500" autocomplete="off"/>
+                            <input type="text" name="reason" maxlength="500" autocomplete="off"
+                                prop:value=reason on:input=move |event| reason.set(event_target_value(&event))/>
                         </label>
                         <Confirm deploy label/>
                     </ActionForm>
@@ -84,7 +93,7 @@ pub fn DeployPanel(
             Some(Err(error)) => Some(view! { <Trouble error/> }),
             _ => None,
         }}
-        <OtherCommit address=format!("/deploy/{project}/{environment}") commit/>
+        <OtherPlan address=format!("/deploy/{project}/{environment}") commit rebuild/>
     }
 }
 
@@ -109,9 +118,13 @@ fn Blocked(sentences: Vec<String>) -> impl IntoView {
     }
 }
 
-/// Asks for another commit than the branch's newest.
+/// Asks for images that are built anew, and for another commit than the branch's newest.
 #[component]
-fn OtherCommit(address: String, commit: RwSignal<Option<String>>) -> impl IntoView {
+fn OtherPlan(
+    address: String,
+    commit: RwSignal<Option<String>>,
+    rebuild: RwSignal<bool>,
+) -> impl IntoView {
     let field = NodeRef::<html::Input>::new();
     let show = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
@@ -124,15 +137,24 @@ fn OtherCommit(address: String, commit: RwSignal<Option<String>>) -> impl IntoVi
     let written = commit.get_untracked();
     let open = written.is_some();
     view! {
-        <details class="other-commit" open=open>
-            <summary>"Another commit"</summary>
-            <form method="get" action=address on:submit=show>
+        <form method="get" action=address class="other-plan" on:submit=show>
+            <div class="check">
+                <input type="checkbox" id="rebuild" name="rebuild" value="true" aria-describedby="rebuild-what"
+                    checked=rebuild.get_untracked() prop:checked=rebuild on:change=move |event| rebuild.set(event_target_checked(&event))/>
+                <label for="rebuild">"Build the images anew"</label>
+                <p class="muted" id="rebuild-what">
+                    "Without the cache and on base images as they are now, although there may be an image of the same source: this is how a fix in a base image is shipped."
+                </p>
+            </div>
+            <div class="no-js"><button type="submit" class="btn">"Show this plan"</button></div>
+            <details class="other-commit" open=open>
+                <summary>"Another commit"</summary>
                 <label class="field">
                     <span>"Full commit id; empty for the newest of the branch"</span>
                     <input type="text" name="commit" class="mono" value=written maxlength="40" spellcheck="false" autocomplete="off" node_ref=field/>
                 </label>
                 <button type="submit" class="btn">"Show its plan"</button>
-            </form>
-        </details>
+            </details>
+        </form>
     }
 }

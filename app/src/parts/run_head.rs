@@ -30,6 +30,7 @@ pub fn RunHead(
         reason,
         commit_url,
         usual_ms,
+        plan,
         ..
     } = view;
     let (id, environment) = (row.id, row.environment.to_string());
@@ -50,6 +51,9 @@ pub fn RunHead(
         |of| view! { ", again after " <a href=format!("/runs/{of}")>"#" {of.to_string()}</a> },
     );
     let reason = reason.map(|reason| view! { <div><dt>"Why"</dt><dd>{reason}</dd></div> });
+    let anew = plan.rebuild.then(|| {
+        view! { <div><dt>"Images"</dt><dd>"Built anew, without the cache and on base images as they are now"</dd></div> }
+    });
     // Said once, when it ends while somebody looks.
     let at_first = watched.with_untracked(|run| run.state);
     let outcome = move || {
@@ -76,6 +80,7 @@ pub fn RunHead(
                 <div><dt>"Where"</dt><dd><a href=board>{row.project.to_string()}</a> " " <strong>{environment.clone()}</strong></dd></div>
                 <div><dt>"Who"</dt><dd>{row.by.to_string()} ", " <When at=row.requested/> {retry_of}</dd></div>
                 {reason}
+                {anew}
                 <div><dt>"Time"</dt><dd>{took} {usual}</dd></div>
             </dl>
             {move || waiting().map(|why| view! { <p class="notice">{Icon::Clock.draw()} {why}</p> })}

@@ -104,6 +104,9 @@ pub enum Change {
         /// Tests that fail do not hold it up.
         #[serde(default)]
         tests_overridden: bool,
+        /// Its images are built anew.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rebuild: bool,
     },
     /// A run was to stop.
     CancelRequested {
@@ -169,6 +172,7 @@ impl Change {
                 commit,
                 retry_of,
                 tests_overridden,
+                rebuild,
                 ..
             } => {
                 let again = retry_of.map_or_else(String::new, |of| format!("retry run #{of}, "));
@@ -177,8 +181,13 @@ impl Change {
                 } else {
                     ""
                 };
+                let anew = if *rebuild {
+                    ", its images built anew"
+                } else {
+                    ""
+                };
                 format!(
-                    "asked for run #{run}: {again}deploy {} to {environment}{anyway}",
+                    "asked for run #{run}: {again}deploy {} to {environment}{anew}{anyway}",
                     commit.short()
                 )
             }

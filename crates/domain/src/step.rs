@@ -20,7 +20,7 @@ pub enum StepKind {
     Build {
         /// Which component.
         component: ComponentName,
-        /// What identifies its input.
+        /// What identifies it.
         key: TreeKey,
     },
     /// Push a built image to one registry.
@@ -38,6 +38,9 @@ pub enum StepKind {
         registry: String,
         /// The image that was built from the same tree before.
         digest: Digest,
+        /// What identifies it; absent in plans of earlier versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<TreeKey>,
     },
     /// Run a component's tests on the builder.
     Test {
@@ -103,6 +106,9 @@ impl StepKind {
             StepKind::Migrate { component, host } => {
                 format!("bring the database of {component} up to date from host {host}")
             }
+            StepKind::Build { component, key } if key.is_anew() => format!(
+                "build the image of {component} anew, without the cache and on base images as they are now"
+            ),
             StepKind::Build { component, .. } => format!("build the image of {component}"),
             StepKind::Push {
                 component,
@@ -112,6 +118,7 @@ impl StepKind {
                 component,
                 registry,
                 digest,
+                ..
             } => {
                 format!(
                     "reuse the image of {component} that {registry} already has ({})",
@@ -153,6 +160,10 @@ impl StepKind {
             StepKind::Lint { .. } => "lint".into(),
             StepKind::Test { component, .. } => format!("test:{component}"),
             StepKind::Migrate { component, .. } => format!("migrate:{component}"),
+            // Without the cache it takes its own time.
+            StepKind::Build { component, key } if key.is_anew() => {
+                format!("rebuild:{component}")
+            }
             StepKind::Build { component, .. } => format!("build:{component}"),
             StepKind::Push {
                 component,

@@ -43,6 +43,7 @@ fn requested() -> AuditEvent {
             retry_of: None,
             supersedes: vec![RunId(40), RunId(41)],
             tests_overridden: false,
+            rebuild: false,
         },
         reason: Some("the “hotfix”\nof today".into()),
     }
@@ -108,6 +109,7 @@ fn every_change_has_a_text_that_reads_back_and_a_sentence() {
                 retry_of: Some(RunId(42)),
                 supersedes: vec![],
                 tests_overridden: false,
+                rebuild: false,
             },
             "asked for run #43: retry run #42, deploy bbbbbbb to dev",
         ),
@@ -120,8 +122,22 @@ fn every_change_has_a_text_that_reads_back_and_a_sentence() {
                 retry_of: None,
                 supersedes: vec![],
                 tests_overridden: true,
+                rebuild: false,
             },
             "asked for run #44: deploy bbbbbbb to dev, whatever its tests say",
+        ),
+        (
+            Change::RunRequested {
+                run: RunId(45),
+                kind: RunKind::Deploy,
+                environment: EnvName::parse("dev").unwrap(),
+                commit: Sha::parse("b".repeat(40)).unwrap(),
+                retry_of: None,
+                supersedes: vec![],
+                tests_overridden: false,
+                rebuild: true,
+            },
+            "asked for run #45: deploy bbbbbbb to dev, its images built anew",
         ),
         (
             Change::CancelRequested {

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::manifests::InForce;
 use crate::reads::Keys;
-use crate::{Error, Portal};
+use crate::{DeployRequest, Error, Portal, now};
 
 /// A board that is looked at asks for a fetch when the last one is older than this.
 const STALE: Duration = Duration::from_secs(30);
@@ -290,13 +290,13 @@ impl Portal {
     pub(crate) async fn deploy_facts(
         &self,
         in_force: &InForce,
-        environment: &EnvName,
+        request: &DeployRequest,
         mirror: &Mirror,
         commit: Commit,
-        tests_overridden: bool,
     ) -> Result<DeployFacts, Error> {
-        let manifest = &in_force.manifest;
+        let (manifest, environment) = (&in_force.manifest, &request.environment);
         let store = &self.parts().store;
+        let asked = now();
         let mut keys = BTreeMap::new();
         let mut built = BTreeMap::new();
         let mut tests = BTreeMap::new();
@@ -306,8 +306,14 @@ impl Portal {
             .map(|registry| registry.name.as_str())
             .collect();
         for (component, described) in &manifest.components {
-            let Some(key) = tree_key(mirror, &commit.sha, &described.build).await? else {
+            let Some(input) = tree_key(mirror, &commit.sha, &described.build).await? else {
                 continue;
+            };
+            let key = if request.rebuild {
+                input.anew(asked)
+            } else {
+                let anew = store.built_anew(&manifest.name, component, &input).await?;
+                anew.unwrap_or(input)
             };
             if let Some(digest) = store
                 .built(&manifest.name, component, &key, &registries)
@@ -331,7 +337,8 @@ impl Portal {
             keys,
             built,
             tests,
-            tests_overridden,
+            tests_overridden: request.override_tests,
+            rebuild: request.rebuild,
             missing_secrets: self.missing_secrets(manifest, environment).await?,
             usual: store.usual(&manifest.name, environment).await?,
             running: running
@@ -418,7 +425,7 @@ async fn tree_key(mirror: &Mirror, commit: &Sha, build: &Build) -> Result<Option
     Ok(Some(key_of(&parts)))
 }
 
-/// What identifies the input of tests: the source that they see, and how they are run. `None` when the commit has no
+/// What identifies the input of tests: the source or the image that they see, and how they are run. `None` when the commit has no
 /// such folder.
 async fn tests_key(
     mirror: &Mirror,

@@ -2,7 +2,7 @@
 //! stored, ask [`Run::apply`], write the event, and write what follows from it.
 use domain::run::{Run, RunEvent, StoredEvent};
 use domain::step::{Outcome, StepKind};
-use domain::{ComponentName, EnvName, Ms, ProjectName, RunId, StepId};
+use domain::{EnvName, Ms, ProjectName, RunId, StepId};
 
 use crate::db::{Open, on};
 use crate::{StoreError, json};
@@ -147,7 +147,7 @@ impl Locked {
                 },
                 Outcome::Pushed { digest, .. },
             ) => {
-                let Some(key) = self.tree_key(component) else {
+                let Some(key) = self.run.plan.key(component) else {
                     return Ok(());
                 };
                 on!(open, |conn| {
@@ -159,7 +159,7 @@ impl Locked {
                     )
                     .bind(self.project.as_str())
                     .bind(component.as_str())
-                    .bind(key)
+                    .bind(&key.0)
                     .bind(registry)
                     .bind(digest.as_str())
                     .bind(self.id.0)
@@ -213,18 +213,6 @@ impl Locked {
             .await?;
         });
         Ok(())
-    }
-
-    /// What the component's image was built from in this run.
-    fn tree_key(&self, of: &ComponentName) -> Option<&str> {
-        self.run
-            .plan
-            .steps
-            .iter()
-            .find_map(|planned| match &planned.step {
-                StepKind::Build { component, key } if component == of => Some(key.0.as_str()),
-                _ => None,
-            })
     }
 }
 

@@ -193,7 +193,27 @@ impl Store {
         Ok(row.map(|(run,)| RunId(run)))
     }
 
-    /// The image that was built from this input before, if every one of the `registries` has the same.
+    /// The key of the newest image that was built anew from this input and has come to a registry, if there is one.
+    pub async fn built_anew(
+        &self,
+        project: &ProjectName,
+        component: &ComponentName,
+        key: &TreeKey,
+    ) -> Result<Option<TreeKey>, StoreError> {
+        let (newest,): (Option<String>,) = rd!(&self.main, |pool| {
+            sqlx::query_as(
+                "SELECT MAX(tree_key) FROM built WHERE project = $1 AND component = $2 AND tree_key LIKE $3",
+            )
+            .bind(project.as_str())
+            .bind(component.as_str())
+            .bind(format!("{}{}%", key.input(), TreeKey::ANEW))
+            .fetch_one(pool)
+            .await?
+        });
+        Ok(newest.map(TreeKey))
+    }
+
+    /// The image of this key, if every one of the `registries` has the same.
     pub async fn built(
         &self,
         project: &ProjectName,

@@ -135,6 +135,7 @@ impl Writer {
             keys: components().map(|name| (name, key.clone())).collect(),
             tests: components().map(|name| (name, tests.clone())).collect(),
             tests_overridden: false,
+            rebuild: false,
             built: components()
                 .map(|name| Ok((name, digest()?)))
                 .collect::<Result<_>>()?,
@@ -178,6 +179,7 @@ impl Writer {
             retry_of: None,
             supersedes: Vec::new(),
             tests_overridden: false,
+            rebuild: false,
         };
         tx.commit(change).await?;
         let claim = self

@@ -21,6 +21,9 @@ pub(super) struct PlanArgs {
     /// Which commit; the newest of the environment's branch where absent
     #[arg(long, value_name = "SHA")]
     commit: Option<Sha>,
+    /// Build every image anew, without the cache and on base images as they are now
+    #[arg(long)]
+    rebuild: bool,
 }
 
 /// Prints the plan; blockers are problems.
@@ -30,6 +33,7 @@ pub(super) async fn plan(args: PlanArgs, out: &mut dyn Write) -> Result<(), Fail
         project,
         environment,
         commit,
+        rebuild,
     } = args;
     let portal = portal_beside(&config.config).await?;
     let request = DeployRequest {
@@ -38,6 +42,7 @@ pub(super) async fn plan(args: PlanArgs, out: &mut dyn Write) -> Result<(), Fail
         commit,
         reason: None,
         override_tests: false,
+        rebuild,
     };
     match portal.propose(&operator(), &request).await? {
         Proposal::Plan {

@@ -57,15 +57,18 @@ pub(super) async fn board(
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct OfCommit {
+pub(super) struct Wanted {
     /// The commit; the newest of the environment's branch where absent.
     #[param(value_type = Option<String>)]
     commit: Option<Sha>,
+    /// Whether every image is to be built anew, without the cache and on base images as they are now.
+    #[serde(default)]
+    rebuild: bool,
 }
 
 /// What a deploy would do now, without doing it
 #[utoipa::path(get, path = "/api/v1/projects/{project}/environments/{environment}/plan", tag = "projects", operation_id = "planDeploy",
-    params(("project" = String, Path, description = "The project's name"), ("environment" = String, Path, description = "The environment's name"), OfCommit),
+    params(("project" = String, Path, description = "The project's name"), ("environment" = String, Path, description = "The environment's name"), Wanted),
     responses(
         (status = 200, description = "The plan", body = shapes::Plan),
         (status = 401, description = "Not signed in", body = Problem, content_type = "application/problem+json"),
@@ -78,7 +81,7 @@ pub(super) async fn plan(
     by: By,
     answers: Answers,
     Path((project, environment)): Path<(ProjectName, EnvName)>,
-    Query(OfCommit { commit }): Query<OfCommit>,
+    Query(Wanted { commit, rebuild }): Query<Wanted>,
 ) -> Result<Response, Response> {
     let request = DeployRequest {
         project,
@@ -86,6 +89,7 @@ pub(super) async fn plan(
         commit,
         reason: None,
         override_tests: false,
+        rebuild,
     };
     match server
         .portal

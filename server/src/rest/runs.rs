@@ -92,6 +92,10 @@ pub(super) struct NewRun {
     /// Whether tests that fail are not to hold it up. Takes a lead and a reason.
     #[serde(default)]
     override_tests: bool,
+    /// Whether every image is to be built anew, without the cache and on base images as they are now, although there may
+    /// be one of the same source.
+    #[serde(default)]
+    rebuild: bool,
 }
 
 /// Asks for a deploy
@@ -114,6 +118,7 @@ pub(super) async fn create(
         commit,
         reason,
         override_tests,
+        rebuild,
     }): Body<NewRun>,
 ) -> Result<Response, Response> {
     let request = DeployRequest {
@@ -122,6 +127,7 @@ pub(super) async fn create(
         commit,
         reason,
         override_tests,
+        rebuild,
     };
     let run = server.portal.deploy(&by.actor, by.origin, request).await;
     Ok(created(

@@ -271,10 +271,12 @@ async fn a_trail_that_was_changed_ends_the_verification_with_1() {
 #[tokio::test(flavor = "multi_thread")]
 async fn plan_prints_the_steps_or_what_stands_in_the_way() {
     let world = World::new().await;
-    let plan = |environment| {
+    let plan_with = |environment, more: &[&str]| {
         let args = ["plan", "shop", environment, "--config", "fairlead.toml"];
+        let args = [&args[..], more].concat();
         tokio::task::block_in_place(|| fairlead(world.dir.path(), &args))
     };
+    let plan = |environment| plan_with(environment, &[]);
     let dev = plan("dev");
     let printed = out(&dev);
     assert_eq!(dev.status.code(), Some(0), "{printed}{}", err(&dev));
@@ -308,6 +310,13 @@ async fn plan_prints_the_steps_or_what_stands_in_the_way() {
     assert_eq!(plan("nowhere").status.code(), Some(1));
     let again = out(&plan("dev"));
     assert!(!again.contains("It would wait"), "{again}");
+    let anew = out(&plan_with("dev", &["--rebuild"]));
+    for said in [
+        "build the image of backend anew",
+        "note: every image is built anew",
+    ] {
+        assert!(anew.contains(said) && !again.contains(said), "{anew}");
+    }
 }
 
 #[test]

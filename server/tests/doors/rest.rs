@@ -124,6 +124,43 @@ async fn a_program_deploys_looks_and_cancels() {
 }
 
 #[tokio::test]
+async fn a_program_has_the_images_built_anew() {
+    let world = World::new().await;
+    let bearer = world.bearer(Role::Developer).await;
+    let token = [("authorization", bearer.as_str())];
+    let plan = "/api/v1/projects/shop/environments/dev/plan";
+    for (query, rebuild, sentence) in [
+        ("", false, "build the image of backend"),
+        (
+            "?rebuild=true",
+            true,
+            "build the image of backend anew, without the cache and on base images as they are now",
+        ),
+    ] {
+        let plan = json(world.get(&format!("{plan}{query}"), &token).await).await;
+        assert_eq!(plan["rebuild"], rebuild, "{plan}");
+        assert_eq!(plan["steps"][1]["sentence"], sentence, "{plan}");
+    }
+    for (more, rebuild) in [("", false), (r#","rebuild":true"#, true)] {
+        let body = format!(r#"{{"project":"shop","environment":"dev"{more}}}"#);
+        let created = world.post("/api/v1/runs", &token, &body).await;
+        assert_eq!(created.status(), StatusCode::CREATED);
+        let address = created.headers()["location"].to_str().unwrap().to_owned();
+        let run = json(world.get(&address, &token).await).await;
+        assert_eq!(run["rebuild"], rebuild, "{run}");
+    }
+    let body = r#"{"project":"shop","environment":"dev","rebuild":"yes"}"#;
+    let no_sense = world.post("/api/v1/runs", &token, body).await;
+    assert_eq!(no_sense.status(), StatusCode::UNPROCESSABLE_ENTITY);
+
+    let document = json(world.get("/api/v1/openapi.json", &token).await).await;
+    let asked = &document["components"]["schemas"]["NewRun"];
+    assert_eq!(asked["properties"]["rebuild"]["type"], "boolean", "{asked}");
+    let required = asked["required"].as_array().unwrap();
+    assert!(!required.contains(&"rebuild".into()), "{asked}");
+}
+
+#[tokio::test]
 async fn a_run_that_a_newer_one_overtakes_is_not_retried() {
     let world = World::new().await;
     let bearer = world.bearer(Role::Developer).await;

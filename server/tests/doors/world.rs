@@ -255,6 +255,7 @@ impl World {
             commit: None,
             reason: None,
             override_tests: false,
+            rebuild: false,
         };
         self.portal
             .deploy(&operator(), origin(), request)

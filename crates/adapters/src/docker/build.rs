@@ -34,6 +34,8 @@ pub struct BuildOptions {
     pub target: Option<String>,
     /// `--no-cache`.
     pub no_cache: bool,
+    /// `--pull`: base images are asked for again, though they are there.
+    pub pull: bool,
     /// What of the context is left out.
     pub ignore: Ignore,
     /// Accounts for the base images, by registry: host and port, as `ghcr.io`.
@@ -62,6 +64,9 @@ impl Engine {
             .nocache(options.no_cache)
             .rm(true)
             .forcerm(true);
+        if options.pull {
+            query = query.pull("true");
+        }
         if let Some(target) = &options.target {
             query = query.target(target);
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::manifest::{Branch, Component, Environment, Manifest, Required, SecretName, Span};
-use crate::release::TreeKey;
+use crate::release::{TreeKey, tag};
 use crate::step::{PlannedStep, Retry, StepKind};
 use crate::{ComponentName, Digest, EnvName, HostName, Ms, ProjectName, RunId, Sha, StepId};
 
@@ -59,6 +59,9 @@ pub struct Plan {
     pub commit: Commit,
     /// SHA-256 in hex of the manifest that it was planned from.
     pub manifest: String,
+    /// Somebody wants every image built anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuild: bool,
     /// The graph, in an order in which every step comes after what it needs.
     pub steps: Vec<PlannedStep>,
     /// What the reader should know although it does not stand in the way.
@@ -69,6 +72,24 @@ impl Plan {
     /// The step with this id.
     pub fn step(&self, id: StepId) -> Option<&PlannedStep> {
         self.steps.get(id.index())
+    }
+
+    /// What identifies a component's image.
+    pub fn key(&self, of: &ComponentName) -> Option<&TreeKey> {
+        self.steps.iter().find_map(|planned| match &planned.step {
+            StepKind::Build { component, key }
+            | StepKind::Tag {
+                component,
+                key: Some(key),
+                ..
+            } if component == of => Some(key),
+            _ => None,
+        })
+    }
+
+    /// The tag that this run gives a component's image in each registry.
+    pub fn tag(&self, of: &ComponentName) -> String {
+        tag(&self.environment, &self.commit.sha, self.key(of))
     }
 
     /// Whether tests that fail do not hold up the run.
@@ -103,7 +124,7 @@ pub struct DeployFacts {
     pub commit: Commit,
     /// SHA-256 in hex of the manifest's text.
     pub manifest: String,
-    /// What identifies each component's build input at that commit.
+    /// What identifies each component's image at that commit.
     pub keys: BTreeMap<ComponentName, TreeKey>,
     /// Images that were built from the same input before and are in every registry.
     pub built: BTreeMap<ComponentName, Digest>,
@@ -111,12 +132,21 @@ pub struct DeployFacts {
     pub tests: BTreeMap<ComponentName, TestFacts>,
     /// Somebody who may has decided that failing tests do not hold up this run.
     pub tests_overridden: bool,
+    /// Somebody wants every image built anew.
+    pub rebuild: bool,
     /// Secrets that the run needs and that resolve to nothing, with the names that were tried.
     pub missing_secrets: BTreeMap<SecretName, Vec<String>>,
     /// Median durations in milliseconds by [`StepKind::history_key`].
     pub usual: BTreeMap<String, i64>,
     /// The commits that run there now.
     pub running: BTreeMap<ComponentName, Sha>,
+}
+
+impl DeployFacts {
+    /// The image of a component that need not be built.
+    fn reused(&self, component: &ComponentName) -> Option<&Digest> {
+        self.built.get(component).filter(|_| !self.rebuild)
+    }
 }
 
 /// What is known of a component's tests.
@@ -275,6 +305,7 @@ pub fn deploy(
         branch: place.branch.clone(),
         commit: facts.commit.clone(),
         manifest: facts.manifest.clone(),
+        rebuild: facts.rebuild,
         steps: graph.steps,
         notices: notices(manifest, place, facts),
     })
@@ -301,7 +332,7 @@ impl Graph<'_> {
             attempts: 4,
             pause: Span::seconds(2),
         };
-        let reused = self.facts.built.get(component);
+        let reused = self.facts.reused(component);
         let (needs, limit) = match reused {
             Some(_) => (vec![source], Span::seconds(120)),
             None => {
@@ -321,6 +352,7 @@ impl Graph<'_> {
                     component,
                     registry,
                     digest: digest.clone(),
+                    key: Some(key.clone()),
                 },
                 None => StepKind::Push {
                     component,
@@ -351,7 +383,7 @@ impl Graph<'_> {
         };
         let needs = match (test.is_in_built_image(), images.first()) {
             // An image that was built is on the builder before it is in a registry; a reused one comes from there.
-            (true, Some(image)) if self.facts.built.contains_key(component) => vec![*image],
+            (true, Some(image)) if self.facts.reused(component).is_some() => vec![*image],
             (true, Some(image)) => self.steps[image.index()].needs.clone(),
             _ => vec![source],
         };
@@ -406,6 +438,12 @@ fn notices(manifest: &Manifest, place: &Environment, facts: &DeployFacts) -> Vec
             "commit {} already runs here; its containers will be replaced by fresh ones",
             facts.commit.sha.short()
         ));
+    }
+    if facts.rebuild {
+        notices.push(
+            "every image is built anew, without the cache and on base images as they are now: that was asked for"
+                .into(),
+        );
     }
     if facts.tests_overridden {
         notices.push("tests that fail do not hold up this run: that was asked for".into());

@@ -64,6 +64,7 @@ pub fn facts(manifest: &Manifest) -> DeployFacts {
             })
             .collect(),
         tests_overridden: false,
+        rebuild: false,
         missing_secrets: BTreeMap::new(),
         usual: BTreeMap::new(),
         running: BTreeMap::new(),

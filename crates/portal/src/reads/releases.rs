@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use domain::policy::Actor;
-use domain::release::{TreeKey, tag};
+use domain::release::TreeKey;
 use domain::step::{Outcome, StepKind};
 use domain::view::{
     ReleaseComponent, ReleaseImage, ReleaseMigration, ReleasePlace, ReleaseTests, ReleaseView,
@@ -114,7 +114,7 @@ impl Told {
                     Outcome::Pushed { digest, bytes },
                 ) => {
                     let (images, _) = self.components.entry(component.clone()).or_default();
-                    let tag = tag(&row.environment, &row.commit.sha);
+                    let tag = run.plan.tag(component);
                     let known = images
                         .iter_mut()
                         .find(|image| image.registry == *registry && image.digest == *digest);

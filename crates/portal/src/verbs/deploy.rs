@@ -30,6 +30,9 @@ pub struct DeployRequest {
     /// Tests that fail do not hold it up. Takes a lead and a reason.
     #[serde(default)]
     pub override_tests: bool,
+    /// Every image is built anew, without the cache and on base images as they are now.
+    #[serde(default)]
+    pub rebuild: bool,
 }
 
 /// The audit trail keeps a reason for ever, and pages show it whole.
@@ -123,6 +126,7 @@ impl Portal {
             retry_of: None,
             supersedes: waiting.clone(),
             tests_overridden: request.override_tests,
+            rebuild: request.rebuild,
         })
         .await?;
         self.ring_after_request(&plan.project, waiting.iter().chain([&run]));
@@ -189,13 +193,7 @@ impl Portal {
             }
         };
         let facts = self
-            .deploy_facts(
-                in_force,
-                &request.environment,
-                &mirror,
-                commit,
-                request.override_tests,
-            )
+            .deploy_facts(in_force, request, &mirror, commit)
             .await?;
         let mut plan =
             plan_deploy(manifest, &request.environment, &facts).map_err(Error::Blocked)?;

@@ -153,6 +153,7 @@ impl Portal {
             commit: Some(after.clone()),
             reason: None,
             override_tests: false,
+            rebuild: false,
         };
         let asked = self.ask_for_run(&grant, in_force, origin, request, Some(delivery.id));
         match asked.await {

@@ -71,6 +71,7 @@ impl Portal {
             retry_of: Some(run),
             supersedes: waiting.clone(),
             tests_overridden,
+            rebuild: stored.plan.rebuild,
         })
         .await?;
         self.ring_after_request(&row.project, waiting.iter().chain([&new]));

@@ -113,6 +113,7 @@ async fn deploy_unknown_commit(world: &TestPortal) {
         retry_of: None,
         supersedes: vec![run],
         tests_overridden: false,
+        rebuild: false,
     })
     .await
     .unwrap();

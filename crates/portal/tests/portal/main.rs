@@ -15,6 +15,7 @@ mod outputs;
 mod permissions;
 mod pushes;
 mod reading;
+mod rebuilding;
 mod retrying;
 mod sessions;
 mod support;

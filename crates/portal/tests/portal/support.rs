@@ -445,6 +445,7 @@ pub fn to(environment: &str) -> DeployRequest {
         commit: None,
         reason: None,
         override_tests: false,
+        rebuild: false,
     }
 }
 

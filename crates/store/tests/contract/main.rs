@@ -10,6 +10,7 @@
 mod audit;
 mod deliveries;
 mod door;
+mod images;
 mod leases;
 mod logs;
 mod messages;

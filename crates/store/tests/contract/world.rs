@@ -215,14 +215,18 @@ pub async fn raw(url: &StoreUrl, sql: &str) -> Result<u64, sqlx::Error> {
 }
 
 pub async fn make_run(store: &Store, environment: &str, at: i64) -> RunId {
-    let plan = plan(environment);
+    make_run_of(store, &plan(environment), at).await
+}
+
+pub async fn make_run_of(store: &Store, plan: &Plan, at: i64) -> RunId {
+    let environment = plan.environment.as_str();
     let mut tx = store
         .audited(&deploy_grant(environment), note(at))
         .await
         .unwrap();
     let id = tx
         .insert_run(NewRun {
-            plan: &plan,
+            plan,
             retry_of: None,
             reused: &[],
         })
@@ -241,6 +245,7 @@ pub fn requested(run: RunId, environment: &str) -> Change {
         retry_of: None,
         supersedes: vec![],
         tests_overridden: false,
+        rebuild: false,
     }
 }
 
@@ -346,6 +351,7 @@ pub fn plan(environment: &str) -> Plan {
             at: Ms(5),
         },
         manifest: "m1".into(),
+        rebuild: false,
         steps,
         notices: vec![],
     }

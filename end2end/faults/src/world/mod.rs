@@ -245,6 +245,7 @@ impl World {
             commit: None,
             reason: Some("a test".into()),
             override_tests: false,
+            rebuild: false,
         }
     }
 

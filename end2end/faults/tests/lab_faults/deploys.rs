@@ -64,6 +64,7 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
         commit: Some(first_release(&files)),
         reason: Some("a test".into()),
         override_tests: false,
+        rebuild: false,
     };
     let run = portal
         .deploy(&lead(), origin(), request.clone())

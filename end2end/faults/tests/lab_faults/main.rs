@@ -20,6 +20,7 @@ mod lint;
 mod messages;
 mod migrations;
 mod pushes;
+mod rebuilds;
 mod refusals;
 mod registries;
 mod rights;

@@ -262,7 +262,7 @@ async fn a_registry_that_drops_in_the_middle_of_a_push_gets_the_image_once_it_is
     let says = ["10.77.0.1:18131", "cannot be reached", "check"];
     run.failed(kind::push, &says);
     let head = world.repository.head();
-    let tag = domain::release::tag(&world.request().environment, &head);
+    let tag = domain::release::tag(&world.request().environment, &head, None);
     let found = registry_of(&world).digest(world.spec.name, &tag).await;
     assert_eq!(found.unwrap(), None, "{}", run.story());
     watch.saw_nothing_but("v1").await;
@@ -283,7 +283,7 @@ async fn a_registry_that_drops_in_the_middle_of_a_push_gets_the_image_once_it_is
 }
 
 /// A client of the lab's first registry.
-fn registry_of(world: &World) -> Registry {
+pub(crate) fn registry_of(world: &World) -> Registry {
     let lab = &world.lab.registries[0];
     let credentials = Credentials {
         username: lab.username.clone().into(),
@@ -316,7 +316,7 @@ async fn a_taken_tag_is_not_moved(spec: Spec) {
     let watch = world.watch();
     let (registry, name) = (registry_of(&world), world.spec.name);
     let environment = world.request().environment;
-    let tag_of = || domain::release::tag(&environment, &world.repository.head());
+    let tag_of = || domain::release::tag(&environment, &world.repository.head(), None);
     let first = registry.digest(name, &tag_of()).await.unwrap().unwrap();
     // Somebody gives the next commit's tag to the image of the first.
     world.repository.commit(&App::fine("v2"));

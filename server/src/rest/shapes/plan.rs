@@ -19,6 +19,8 @@ pub(in crate::rest) struct Plan {
     commit: Commit,
     /// SHA-256 of the manifest that it is planned from.
     manifest: String,
+    /// Whether every image is built anew.
+    rebuild: bool,
     /// What will be done; each step comes after what it needs.
     steps: Vec<PlanStep>,
     /// What to know although it does not stand in the way.
@@ -72,6 +74,7 @@ impl Plan {
             branch: plan.branch.to_string(),
             commit: plan.commit.into(),
             manifest: plan.manifest,
+            rebuild: plan.rebuild,
             steps: plan.steps.into_iter().map(step).collect(),
             notices: plan.notices,
             usual_ms,

@@ -120,6 +120,8 @@ pub(in crate::rest) struct RunDetail {
     run: Run,
     /// What whoever asked for it gave as the reason.
     reason: Option<String>,
+    /// Whether its images are built anew.
+    rebuild: bool,
     /// Its steps, in the plan's order.
     steps: Vec<Step>,
     /// Why it waits, while it is queued.
@@ -207,6 +209,7 @@ impl From<RunView> for RunDetail {
             steps: steps.collect(),
             run: view.row.into(),
             reason: view.reason,
+            rebuild: view.plan.rebuild,
             waiting_for: view.waiting_for,
             failure: view.failure.map(|(step, failure)| Failure {
                 step: step.0,

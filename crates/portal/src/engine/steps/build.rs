@@ -1,5 +1,5 @@
 //! Builds a component's image from the commit, streamed from the mirror into the builder. An image that was built
-//! from the same input before is taken as it is.
+//! from the same input before is taken as it is; one that is to be built anew has a key of its own.
 use std::collections::BTreeMap;
 
 use adapters::docker::{BuildOptions, DockerError, Ignore};
@@ -68,13 +68,19 @@ pub(super) async fn build(
         ]),
         tags: vec![name],
         target: build.target.clone(),
-        no_cache: false,
+        no_cache: key.is_anew(),
+        pull: key.is_anew(),
         ignore,
         registries: scene.accounts()?,
     };
     let archive = mirror.archive(&plan.commit.sha, context).await?;
+    let anew = if key.is_anew() {
+        ", without the cache and on base images as they are now"
+    } else {
+        ""
+    };
     work.log.say(format!(
-        "building {component} from {} with {}",
+        "building {component} from {} with {}{anew}",
         plan.commit.sha.short(),
         build.dockerfile
     ));
@@ -117,8 +123,12 @@ fn explained(error: &DockerError, no_room: bool) -> Option<&'static str> {
 
 /// What the image is called on the builder. The key is in the name, so that the same source is found again.
 pub(super) fn local_name(work: &Work, component: &ComponentName, key: &TreeKey) -> String {
-    let short = key.0.get(..32).unwrap_or(&key.0);
-    format!("fairlead/{}-{component}:{short}", work.scene.plan.project)
+    let (input, rebuild) = (key.input(), key.rebuild());
+    let short = input.get(..32).unwrap_or(input);
+    format!(
+        "fairlead/{}-{component}:{short}{rebuild}",
+        work.scene.plan.project
+    )
 }
 
 #[cfg(test)]

@@ -442,6 +442,7 @@ pub(super) async fn perform(work: &Work) -> Result<Outcome, StepError> {
             component,
             registry,
             digest,
+            ..
         } => {
             work.unless_halted(tag::tag(work, component, registry, digest))
                 .await

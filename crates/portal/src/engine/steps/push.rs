@@ -3,8 +3,7 @@
 use adapters::registry::Registry as Client;
 use domain::log::Stream;
 use domain::manifest::Registry;
-use domain::release::tag as tag_of;
-use domain::step::{Outcome, StepKind};
+use domain::step::Outcome;
 use domain::{ComponentName, Digest};
 
 use super::build::local_name;
@@ -18,7 +17,7 @@ pub(super) async fn push(
     let scene = &work.scene;
     let described = scene.registry(registry)?;
     let image = scene.image(described, component);
-    let tag = tag_of(&scene.plan.environment, &scene.plan.commit.sha);
+    let tag = scene.plan.tag(component);
     let reference = format!("{image}:{tag}");
     let builder = scene.builder().await?;
     let local = built_name(work, component)?;
@@ -46,8 +45,8 @@ pub(super) async fn push(
         return Err(StepError::advised(
             format!("{registry} already has {reference}, and it is another image ({existing})"),
             "tags are never moved. If `build` in the manifest was changed after this commit was first deployed, or the \
-             builder lost its image and built another one, deploy a newer commit (an empty one will do), or delete the tag \
-             in the registry and retry the run; otherwise find out who pushed it",
+             builder lost its image and built another one, deploy with the images built anew, which get a tag of their own, \
+             or delete the tag in the registry and retry the run; otherwise find out who pushed it",
         )
         .counts_always());
     }
@@ -115,18 +114,7 @@ pub(super) fn client(
 }
 
 fn built_name(work: &Work, component: &ComponentName) -> Result<String, StepError> {
-    let key = work
-        .run
-        .plan
-        .steps
-        .iter()
-        .find_map(|planned| match &planned.step {
-            StepKind::Build {
-                component: built,
-                key,
-            } if built == component => Some(key),
-            _ => None,
-        });
+    let key = work.scene.plan.key(component);
     let key =
         key.ok_or_else(|| StepError::fatal(format!("this run's plan does not build {component}")))?;
     Ok(local_name(work, component, key))

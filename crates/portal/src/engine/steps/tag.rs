@@ -1,6 +1,5 @@
 //! Puts this run's tag on an image that a registry already has. A few requests; no layer moves.
 use adapters::registry::RegistryError;
-use domain::release::tag as tag_of;
 use domain::step::Outcome;
 use domain::{ComponentName, Digest};
 
@@ -16,7 +15,7 @@ pub(super) async fn tag(
 ) -> Result<Outcome, StepError> {
     let described = work.scene.registry(registry)?;
     let (client, repository) = client(work, described, component)?;
-    let tag = tag_of(&work.scene.plan.environment, &work.scene.plan.commit.sha);
+    let tag = work.scene.plan.tag(component);
     match client.tag(&repository, digest, &tag).await {
         Ok(()) => {}
         Err(error @ RegistryError::NotFound { .. }) => {

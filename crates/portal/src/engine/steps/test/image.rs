@@ -54,6 +54,7 @@ async fn built(bench: &Bench<'_>) -> Result<String, StepError> {
                 component,
                 registry,
                 digest,
+                ..
             } if component == bench.name => {
                 let registry = scene.registry(registry)?;
                 let reference = format!("{}@{digest}", scene.image(registry, component));
