@@ -33,11 +33,12 @@ pub async fn propose(
         reason: None,
         override_tests: false,
         rebuild,
+        manifest: None,
     };
     Ok(portal.propose(&caller.actor, &request).await?)
 }
 
-/// Starts a deploy and goes to its run.
+/// Starts a deploy and goes to its run. `manifest` is the one whose plan was shown.
 #[server(prefix = "/ui", endpoint = "deploy", output = Answer)]
 pub async fn deploy(
     project: ProjectName,
@@ -46,6 +47,7 @@ pub async fn deploy(
     reason: Option<String>,
     override_tests: Option<bool>,
     rebuild: Option<bool>,
+    manifest: Option<String>,
 ) -> Result<RunId, UiError> {
     let (portal, caller, origin) = crate::ssr::caller()?;
     let reason = reason
@@ -58,6 +60,7 @@ pub async fn deploy(
         reason,
         override_tests: override_tests.unwrap_or(false),
         rebuild: rebuild.unwrap_or(false),
+        manifest,
     };
     let run = portal.deploy(&caller.actor, origin, request).await?;
     leptos_axum::redirect(&format!("/runs/{run}"));

@@ -43,6 +43,12 @@ pub fn DeployPanel(
         move || (commit.get(), rebuild.get()),
         move |(commit, rebuild)| propose(of.clone(), to.clone(), commit, rebuild),
     );
+    // What was refused may have been overtaken by something that another plan takes into account.
+    Effect::new(move || {
+        if deploy.value().with(|answer| matches!(answer, Some(Err(_)))) {
+            proposal.refetch();
+        }
+    });
     let shown = {
         let (project, environment) = (project.clone(), environment.clone());
         move |proposal: Result<Proposal, UiError>| match proposal {
@@ -60,13 +66,14 @@ pub fn DeployPanel(
                 let sha = plan.commit.sha.clone();
                 let label = format!("Deploy {} to {}", sha.short(), plan.environment);
                 let (project, environment) = (project.to_string(), environment.to_string());
-                let anew = plan.rebuild;
+                let (anew, manifest) = (plan.rebuild, plan.manifest.clone());
                 view! {
                     <PlanView plan=*plan usual_ms behind_run takes_place_of=supersedes/>
                     <ActionForm action=deploy>
                         <input type="hidden" name="project" value=project/>
                         <input type="hidden" name="environment" value=environment/>
                         <input type="hidden" name="commit" value=sha.to_string()/>
+                        <input type="hidden" name="manifest" value=manifest/>
                         {anew.then(|| view! { <input type="hidden" name="rebuild" value="true"/> })}
                         <label class="field">
                             <span>"Reason " <span class="muted">"(optional, kept in the audit trail)"</span></span>

@@ -43,6 +43,7 @@ pub(super) async fn plan(args: PlanArgs, out: &mut dyn Write) -> Result<(), Fail
         reason: None,
         override_tests: false,
         rebuild,
+        manifest: None,
     };
     match portal.propose(&operator(), &request).await? {
         Proposal::Plan {

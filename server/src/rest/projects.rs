@@ -90,6 +90,7 @@ pub(super) async fn plan(
         reason: None,
         override_tests: false,
         rebuild,
+        manifest: None,
     };
     match server
         .portal

@@ -96,6 +96,8 @@ pub(super) struct NewRun {
     /// be one of the same source.
     #[serde(default)]
     rebuild: bool,
+    /// The `manifest` of the plan that was looked at: where another one is in force by now, nothing starts.
+    manifest: Option<String>,
 }
 
 /// Asks for a deploy
@@ -119,6 +121,7 @@ pub(super) async fn create(
         reason,
         override_tests,
         rebuild,
+        manifest,
     }): Body<NewRun>,
 ) -> Result<Response, Response> {
     let request = DeployRequest {
@@ -128,6 +131,7 @@ pub(super) async fn create(
         reason,
         override_tests,
         rebuild,
+        manifest,
     };
     let run = server.portal.deploy(&by.actor, by.origin, request).await;
     Ok(created(

@@ -256,6 +256,7 @@ impl World {
             reason: None,
             override_tests: false,
             rebuild: false,
+            manifest: None,
         };
         self.portal
             .deploy(&operator(), origin(), request)

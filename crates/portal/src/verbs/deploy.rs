@@ -33,6 +33,9 @@ pub struct DeployRequest {
     /// Every image is built anew, without the cache and on base images as they are now.
     #[serde(default)]
     pub rebuild: bool,
+    /// The manifest whose plan was looked at and confirmed, by its SHA-256 in hex; any one where absent.
+    #[serde(default)]
+    pub manifest: Option<String>,
 }
 
 /// The audit trail keeps a reason for ever, and pages show it whole.
@@ -93,6 +96,15 @@ impl Portal {
         if request.override_tests && reason.is_none() {
             return Err(Error::Invalid(
                 "say why failing tests are not to hold up the run; the reason goes into the audit trail".into(),
+            ));
+        }
+        if request
+            .manifest
+            .as_ref()
+            .is_some_and(|seen| *seen != in_force.hash)
+        {
+            return Err(Error::Conflict(
+                "the manifest has changed since this plan was shown; look at the new plan, and confirm that".into(),
             ));
         }
         let plan = self.plan(in_force, &request).await?;

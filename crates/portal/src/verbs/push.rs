@@ -154,6 +154,7 @@ impl Portal {
             reason: None,
             override_tests: false,
             rebuild: false,
+            manifest: None,
         };
         let asked = self.ask_for_run(&grant, in_force, origin, request, Some(delivery.id));
         match asked.await {

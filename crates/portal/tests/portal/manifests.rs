@@ -4,7 +4,7 @@ use domain::plan::Blocker;
 use domain::policy::ActorName;
 use domain::step::StepKind;
 use domain::view::{Proposal, Settings};
-use portal::{Error, Portal};
+use portal::{DeployRequest, Error, Portal};
 
 use crate::support::{MANIFEST, TestPortal, lead, origin, project, to};
 
@@ -242,4 +242,27 @@ async fn two_portals_that_see_the_same_change_import_it_once() {
     let trail = world.trail_of("shop").await;
     assert_eq!(trail.len(), 2, "{trail:?}");
     assert_eq!(shown.manifest_since, trail[0].at);
+}
+
+#[tokio::test]
+async fn a_plan_that_is_confirmed_is_the_one_that_starts() {
+    let world = TestPortal::new().await;
+    let proposal = world.portal.propose(&lead(), &to("dev")).await.unwrap();
+    let Proposal::Plan { plan, .. } = proposal else {
+        panic!("{proposal:?}");
+    };
+    let confirmed = || DeployRequest {
+        manifest: Some(plan.manifest.clone()),
+        ..to("dev")
+    };
+    let deploy = async || world.portal.deploy(&lead(), origin(), confirmed()).await;
+    deploy().await.unwrap();
+    world.rewrite("shop", &titled("Another shop")).await;
+    let before = world.everything().await;
+    let refused = deploy().await;
+    assert!(
+        matches!(&refused, Err(Error::Conflict(why)) if why.contains("the manifest has changed")),
+        "{refused:?}"
+    );
+    assert_eq!(world.everything().await, before);
 }

@@ -446,6 +446,7 @@ pub fn to(environment: &str) -> DeployRequest {
         reason: None,
         override_tests: false,
         rebuild: false,
+        manifest: None,
     }
 }
 

@@ -246,6 +246,7 @@ impl World {
             reason: Some("a test".into()),
             override_tests: false,
             rebuild: false,
+            manifest: None,
         }
     }
 

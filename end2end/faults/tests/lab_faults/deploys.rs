@@ -65,6 +65,7 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
         reason: Some("a test".into()),
         override_tests: false,
         rebuild: false,
+        manifest: None,
     };
     let run = portal
         .deploy(&lead(), origin(), request.clone())
