@@ -114,6 +114,50 @@ fn two_things_that_want_the_same_name_or_port_are_told_apart() {
 }
 
 #[test]
+fn two_that_write_the_same_file_on_one_host_are_told_apart() {
+    let described = |name: &str, host: &str, file: &str| {
+        format!(
+            "[components.{name}]\nimage = \"shop-{name}\"\nbuild = {{}}\nhost = \"{host}\"\ncontainer = {{ name = \"{name}\" }}\n\
+             files = [{{ template = \"a\", path = \"{file}\" }}]\n\
+             proxy = {{ kind = \"nginx\", template = \"b\", health = \"http://localhost/\", path = \"/etc/nginx/{name}\" }}\n"
+        )
+    };
+    let with = |second: &str| {
+        let both = described("api", "web", "/srv/app/text") + second + "[environments.dev]";
+        small("[environments.dev]", &both)
+            + "hosts.other = { address = \"10.0.0.2\", user = \"root\", agent = true }\n"
+    };
+    let files = |host: &str| described("docs", host, "/srv//app/./text");
+    assert_eq!(
+        told(&with(&files("web"))),
+        [
+            "22:28: components.docs.files[0].path: `/srv//app/./text` is also `components.api.files[0].path` on the same host; give each its own"
+        ]
+    );
+    let proxies = described("docs", "web", "/srv/docs").replace("nginx/docs", "nginx/api");
+    assert_eq!(
+        told(&with(&proxies)),
+        [
+            "23:73: components.docs.proxy.path: `/etc/nginx/api` is also `components.api.proxy.path` on the same host; give each its own"
+        ]
+    );
+    let one = described("docs", "web", "/etc/nginx/docs").replace(
+        "}]",
+        "}, { template = \"c\", path = \"/srv/c\" }, { template = \"d\", path = \"/srv/c\" }]",
+    );
+    assert_eq!(
+        told(&with(&one)),
+        [
+            "22:111: components.docs.files[2].path: `/srv/c` is also `components.docs.files[1].path` on the same host; give each its own",
+            "23:73: components.docs.proxy.path: `/etc/nginx/docs` is also `components.docs.files[0].path` on the same host; give each its own",
+        ]
+    );
+    for apart in [files("other"), described("docs", "web", "/srv/app/text2")] {
+        assert_eq!(told(&with(&apart)), [""; 0], "{apart}");
+    }
+}
+
+#[test]
 fn an_unknown_key_does_not_hide_how_the_parts_fit_together() {
     let text = small(
         "image = \"shop-web\"",

@@ -1,14 +1,13 @@
 //! Holds the parts of a manifest against each other: references, cycles, collisions, shapes of paths and URLs.
+mod collisions;
 mod cycles;
-
-use std::collections::BTreeMap;
 
 use self::cycles::cycles;
 use super::container::is_docker_name;
 use super::decode::Places;
 use super::problem::nearest;
-use super::{Component, Environment, HostLogin, Manifest, Notify, Port, Problem, Test, Value};
-use crate::{ComponentName, EnvName, HostName};
+use super::{Component, Environment, HostLogin, Manifest, Notify, Problem, Test, Value};
+use crate::{ComponentName, EnvName};
 
 pub(super) fn check(manifest: &Manifest, places: &Places<'_>) -> Vec<Problem> {
     let mut checks = Checks {
@@ -349,54 +348,6 @@ impl Checks<'_> {
         }
     }
 
-    /// Two things that want the same name, port or branch.
-    fn collisions(&mut self) {
-        let mut names = BTreeMap::new();
-        let mut ports: Vec<(HostName, &Port, &ComponentName)> = Vec::new();
-        let mut found = Vec::new();
-        for (name, component) in &self.manifest.components {
-            let host = component.host_or(name);
-            if let Some(other) =
-                names.insert((host.clone(), component.container.name.clone()), name)
-            {
-                found.push((
-                    format!("components.{name}.container.name"),
-                    format!(
-                        "`{}` is the name of `{other}`'s container on the same host",
-                        component.container.name
-                    ),
-                ));
-            }
-            for (index, port) in component.container.ports.iter().enumerate() {
-                if let Some((_, _, other)) = ports
-                    .iter()
-                    .find(|(at, taken, _)| *at == host && collide(taken, port))
-                {
-                    found.push((
-                        format!("components.{name}.container.ports[{index}]"),
-                        format!("port {} is `{other}`'s on the same host", port.host),
-                    ));
-                }
-                ports.push((host.clone(), port, name));
-            }
-        }
-        let mut branches = BTreeMap::new();
-        for (name, environment) in &self.manifest.environments {
-            if let Some(other) = branches.insert(environment.branch.as_str(), name) {
-                found.push((
-                    format!("environments.{name}.branch"),
-                    format!(
-                        "`{}` is already the branch of `{other}`",
-                        environment.branch
-                    ),
-                ));
-            }
-        }
-        for (key, message) in found {
-            self.report(&key, message, "give each its own");
-        }
-    }
-
     fn unknown_environment(&mut self, key: &str, environment: &EnvName) {
         let near = nearest(
             environment.as_str(),
@@ -450,12 +401,6 @@ impl Checks<'_> {
             );
         }
     }
-}
-
-/// Whether two published ports cannot be open on one host at the same time.
-fn collide(a: &Port, b: &Port) -> bool {
-    let every = |port: &Port| port.address.is_none_or(|address| address.is_unspecified());
-    a.host == b.host && a.protocol == b.protocol && (a.address == b.address || every(a) || every(b))
 }
 
 fn did_you_mean(near: Option<&str>, otherwise: &str) -> String {
