@@ -34,9 +34,10 @@ fi
     };
 }
 
-/// `$1` path.
+/// `$1` path. The first line is the mode, the rest the file; of a link, those of what it leads to.
 const READ: &str = where_there!(
     r#"if ! [ -r "$1" ] && [ -e "$1" ]; then exit 81; fi
+stat -L -c %a -- "$1"
 exec cat -- "$1""#
 );
 
@@ -71,15 +72,35 @@ mv -f -- "$1" "$f"
 sync -- "$(dirname -- "$f")""#
 );
 
+/// A file as it is on a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostFile {
+    /// As for chmod.
+    pub mode: u32,
+    /// What is in it.
+    pub content: Vec<u8>,
+}
+
 impl Host {
-    /// The file's content, or `None` when there is no such file.
-    pub async fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>, SshError> {
+    /// The file, or `None` when there is no such file.
+    pub async fn file(&self, path: &str) -> Result<Option<HostFile>, SshError> {
         let out = self.touch(Command::script(READ).arg(path), None).await?;
         match out.status {
             ABSENT => Ok(None),
-            Exit::Code(0) => Ok(Some(out.stdout)),
+            Exit::Code(0) => with_mode(out.stdout)
+                .map(Some)
+                .ok_or_else(|| SshError::File {
+                    host: self.name().to_owned(),
+                    path: path.to_owned(),
+                    why: "`stat` does not tell its mode".to_owned(),
+                }),
             _ => Err(self.file_error(path, &out)),
         }
+    }
+
+    /// The file's content, or `None` when there is no such file.
+    pub async fn read_file(&self, path: &str) -> Result<Option<Vec<u8>>, SshError> {
+        Ok(self.file(path).await?.map(|file| file.content))
     }
 
     /// Replaces the file as a whole, or leaves the old one; makes missing folders (mode 0755).
@@ -168,6 +189,17 @@ impl Host {
             }
         }
     }
+}
+
+/// What [`READ`] printed.
+fn with_mode(mut printed: Vec<u8>) -> Option<HostFile> {
+    let end = printed.iter().position(|byte| *byte == b'\n')?;
+    let content = printed.split_off(end + 1);
+    let mode = std::str::from_utf8(&printed[..end]).ok()?;
+    Some(HostFile {
+        mode: u32::from_str_radix(mode, 8).ok()?,
+        content,
+    })
 }
 
 fn is_forbidden(out: &Output) -> bool {

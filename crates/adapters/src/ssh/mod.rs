@@ -28,6 +28,7 @@ pub use connection::host_key;
 pub use detached::{Cursor, Detached, Following, News, Phase};
 pub use error::SshError;
 pub use exec::{Exit, Output, Source};
+pub use files::HostFile;
 pub use hosts::{Host, Hosts};
 pub use probe::ProbeError;
 pub use target::{Auth, Fingerprint, FingerprintError, Target};

@@ -27,6 +27,25 @@ async fn a_file_is_written_with_its_folders_and_mode_and_read_back() {
 }
 
 #[tokio::test]
+async fn a_file_is_told_with_its_mode_and_a_link_with_that_of_what_it_leads_to() {
+    let (sshd, host) = host().await;
+    let path = sshd.path("it's");
+    std::os::unix::fs::symlink(&path, sshd.path("link")).unwrap();
+    for (mode, content) in [
+        (0o600, "644\nlooks like a mode\n"),
+        (0o4755, ""),
+        (0o644, "\n"),
+    ] {
+        host.write_file(&path, mode, content).await.unwrap();
+        for path in [&path, &sshd.path("link")] {
+            let file = host.file(path).await.unwrap().unwrap();
+            assert_eq!((file.mode, file.content), (mode, content.into()), "{path}");
+        }
+    }
+    assert_eq!(host.file(&sshd.path("none")).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_missing_file_is_none_and_removing_tells_whether_there_was_one() {
     let (sshd, host) = host().await;
     assert_eq!(

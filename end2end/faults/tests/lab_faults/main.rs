@@ -12,6 +12,7 @@ mod crash;
 mod database;
 mod deploys;
 mod engines;
+mod files;
 mod fronts;
 mod half_way;
 mod hosts;

@@ -1,7 +1,8 @@
 //! Files that a component needs on its host, such as `env-config.js`: rendered, written in one piece, the ones
 //! before kept.
 //!
-//! While run 42 is at work, the old text stands in `<path>.before-42-…`; once it has succeeded, in `<path>.previous`.
+//! While run 42 is at work, the old file stands in `<path>.before-42-…`; once it has succeeded, in `<path>.previous`.
+//! It keeps its mode.
 use adapters::ssh::Host;
 use bytes::Bytes;
 use domain::manifest::{Component, File};
@@ -26,20 +27,23 @@ impl<'w> Files<'w> {
         format!("{}.before-{key}", file.path)
     }
 
-    /// Writes every file whose text differs.
+    /// Writes every file whose text or mode differs.
     pub(super) async fn write(&self, host: &Host) -> Result<(), StepError> {
         for file in self.files {
             let text = self.work.scene.render(&file.template).await?;
             let text = Bytes::copy_from_slice(text.expose_secret().as_bytes());
-            let old = host.read_file(&file.path).await?;
-            if old.as_deref() == Some(&*text) {
+            let old = host.file(&file.path).await?;
+            if let Some(old) = &old
+                && old.content == *text
+                && old.mode == file.mode
+            {
                 continue;
             }
             let before = self.before(file, &self.work.scene.key);
             if let Some(old) = old
                 && host.read_file(&before).await?.is_none()
             {
-                host.write_file(&before, file.mode, old).await?;
+                host.write_file(&before, old.mode, old.content).await?;
             }
             self.work.log.say(format!("writing {}", file.path));
             host.write_file(&file.path, file.mode, text).await?;
@@ -47,7 +51,7 @@ impl<'w> Files<'w> {
         Ok(())
     }
 
-    /// Puts back the old texts that the run of this key has kept, as many as it can. A file that was not there before
+    /// Puts back the old files that the run of this key has kept, as many as it can. A file that was not there before
     /// stays: nothing of the old container reads it. Nothing is written, so that it works on a full disk.
     pub(super) async fn restore(&self, host: &Host, key: &str) -> Result<(), StepError> {
         let mut failed = None;
@@ -63,7 +67,7 @@ impl<'w> Files<'w> {
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Keeps the old texts for a rollback.
+    /// Keeps the old files for a rollback.
     pub(super) async fn keep(&self, host: &Host) -> Result<(), StepError> {
         for file in self.files {
             let previous = format!("{}.previous", file.path);

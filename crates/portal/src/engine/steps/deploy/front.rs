@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use adapters::nginx;
-use adapters::ssh::{Host, SshError};
+use adapters::ssh::{Host, HostFile, SshError};
 use bytes::Bytes;
 use domain::manifest::{Component, Proxy, ProxyKind};
 use domain::report::Content;
@@ -81,13 +81,17 @@ impl<'w> Front<'w> {
             .leave(&self.proxy.template, Content::Text(text.to_owned()))
             .await?;
         let host = self.host(site).await?;
-        let old = host.read_file(path).await?;
-        if old.as_deref() != Some(text.as_bytes()) {
+        let old = host.file(path).await?;
+        let same = (old.as_ref()).is_some_and(|old| old.content == text.as_bytes());
+        if !same {
             let before = self.before(&self.work.scene.key);
             if host.read_file(&before).await?.is_none() {
                 // An empty file says as much to a web server as none.
-                let old = old.unwrap_or_default();
-                host.write_file(&before, MODE, old).await?;
+                let old = old.unwrap_or(HostFile {
+                    mode: MODE,
+                    content: Vec::new(),
+                });
+                host.write_file(&before, old.mode, old.content).await?;
             }
             self.work.still_drives().await?;
             site.say(format!("writing {path}"));
@@ -130,7 +134,7 @@ impl<'w> Front<'w> {
     /// Puts back the configuration that the run of this key has kept, and has it loaded.
     pub(super) async fn restore(&self, site: &Site<'_>, key: &str) -> Result<Restored, StepError> {
         let before = self.before(key);
-        let old = match site.host.read_file(&before).await {
+        let old = match site.host.file(&before).await {
             Ok(Some(old)) => old,
             // Whoever may not even look there has changed nothing.
             Ok(None) | Err(SshError::NoPermission { .. }) => return Ok(Restored::Nothing),
@@ -138,7 +142,8 @@ impl<'w> Front<'w> {
         };
         let host = nginx::as_root(&site.host).await?;
         self.work.still_drives().await?;
-        match host.write_file(&self.proxy.path, MODE, old).await {
+        let HostFile { mode, content } = old;
+        match host.write_file(&self.proxy.path, mode, content).await {
             // Moving it takes no room.
             Err(SshError::DiskFull { .. }) => {
                 host.move_file(&before, &self.proxy.path).await?;
