@@ -9,14 +9,13 @@ use bollard::{
     errors::Error as BollardError,
     models::{
         ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, HealthStatusEnum,
-        NetworkConnectRequest, RestartPolicy, RestartPolicyNameEnum,
+        NetworkConnectRequest,
     },
     query_parameters::{
         KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
         RenameContainerOptionsBuilder, StopContainerOptionsBuilder, WaitContainerOptions,
     },
 };
-use domain::manifest::Restart;
 use futures::{StreamExt, TryStreamExt, stream};
 use hyper::Method;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -25,7 +24,8 @@ use super::{
     engine::{Engine, QUICK, SLOW},
     error::DockerError,
     failure::{About, Failure},
-    spec::{self, ContainerSpec},
+    restart::RestartPolicy,
+    spec::ContainerSpec,
 };
 
 /// A container as it is now.
@@ -52,7 +52,7 @@ pub struct Container {
     /// Whether it was killed for using too much memory.
     pub out_of_memory: bool,
     /// When the engine starts it again.
-    pub restart: Restart,
+    pub restart: RestartPolicy,
     /// How often the engine started it again.
     pub restarts: i64,
     /// Milliseconds since 1970 by the engine's clock.
@@ -177,13 +177,14 @@ impl Engine {
     }
 
     /// Sets when the engine starts a container again; whether it runs now does not change.
-    pub async fn set_restart(&self, container: &str, restart: Restart) -> Result<(), DockerError> {
+    pub async fn set_restart(
+        &self,
+        container: &str,
+        policy: RestartPolicy,
+    ) -> Result<(), DockerError> {
         self.call(QUICK, About::Container(container), async {
             let body = ContainerUpdateBody {
-                restart_policy: Some(RestartPolicy {
-                    name: Some(spec::restart(restart)),
-                    maximum_retry_count: None,
-                }),
+                restart_policy: Some(policy.into()),
                 ..ContainerUpdateBody::default()
             };
             Ok(self
@@ -328,14 +329,7 @@ impl From<ContainerInspectResponse> for Container {
             ports: tcp(&config.exposed_ports.unwrap_or_default()),
             workdir: config.working_dir.unwrap_or_default(),
             out_of_memory: state.oom_killed.unwrap_or_default(),
-            restart: match policy.and_then(|policy| policy.name) {
-                Some(RestartPolicyNameEnum::ALWAYS) => Restart::Always,
-                Some(RestartPolicyNameEnum::UNLESS_STOPPED) => Restart::UnlessStopped,
-                Some(RestartPolicyNameEnum::ON_FAILURE) => Restart::OnFailure,
-                Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY) | None => {
-                    Restart::No
-                }
-            },
+            restart: policy.map_or(RestartPolicy::NO, RestartPolicy::from),
             restarts: found.restart_count.unwrap_or_default(),
             created_ms: found.created.as_deref().and_then(ms).unwrap_or_default(),
             // The engine writes "never" as the year 1.

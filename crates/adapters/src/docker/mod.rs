@@ -23,6 +23,7 @@ mod ignore;
 mod images;
 mod logs;
 mod networks;
+mod restart;
 mod spec;
 mod transport;
 
@@ -37,5 +38,6 @@ pub use ignore::Ignore;
 pub use images::{Image, registry_of};
 pub use logs::{LogCursor, LogLine, Logs};
 pub use networks::Network;
+pub use restart::RestartPolicy;
 pub use spec::ContainerSpec;
 pub use transport::{Dial, Io, Lane};

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
-    NetworkingConfig, PortBinding, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    NetworkingConfig, PortBinding, ResourcesUlimits,
 };
 use domain::manifest::{Bytes, HealthCheck, LogDriver, Mount, Port, Restart, Span, Ulimit};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::restart::RestartPolicy;
 
 /// The arguments of `docker run`. [`ContainerSpec::new`] is a container with none of them.
 #[derive(Debug, Clone)]
@@ -131,10 +133,7 @@ impl ContainerSpec {
                         .map(|(name, at)| format!("{name}:{}", at.expose_secret()))
                         .collect(),
                 ),
-                restart_policy: Some(RestartPolicy {
-                    name: Some(restart(self.restart)),
-                    maximum_retry_count: None,
-                }),
+                restart_policy: Some(RestartPolicy::from(self.restart).into()),
                 memory: self.memory.map(|Bytes(bytes)| bytes),
                 // Billionths of a processor.
                 nano_cpus: self.cpus.map(|cpus| (cpus * 1e9) as i64),
@@ -177,15 +176,6 @@ impl ContainerSpec {
 
 fn inside(port: &Port) -> String {
     format!("{}/{}", port.container, port.protocol.as_str())
-}
-
-pub(super) fn restart(restart: Restart) -> RestartPolicyNameEnum {
-    match restart {
-        Restart::No => RestartPolicyNameEnum::NO,
-        Restart::Always => RestartPolicyNameEnum::ALWAYS,
-        Restart::UnlessStopped => RestartPolicyNameEnum::UNLESS_STOPPED,
-        Restart::OnFailure => RestartPolicyNameEnum::ON_FAILURE,
-    }
 }
 
 fn health(check: &HealthCheck) -> HealthConfig {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use adapters::docker::{DockerError, Health, State};
+use adapters::docker::{DockerError, Health, RestartPolicy, State};
 use domain::manifest::{HealthCheck, Restart, Span};
 
 use super::lab::{Lab, run, script};
@@ -189,8 +189,9 @@ async fn a_restart_policy_can_be_changed_and_containers_are_found_by_the_start_o
         engine.create(name, &spec).await.unwrap();
     }
     let policy = async || engine.inspect("fl-policy").await.unwrap().unwrap().restart;
-    assert_eq!(policy().await, Restart::Always);
-    for wanted in [Restart::No, Restart::UnlessStopped, Restart::OnFailure] {
+    assert_eq!(policy().await, Restart::Always.into());
+    for wanted in ["no", "unless-stopped", "on-failure", "on-failure:5"] {
+        let wanted = RestartPolicy::parse(wanted).unwrap();
         engine.set_restart("fl-policy", wanted).await.unwrap();
         assert_eq!(policy().await, wanted);
     }

@@ -18,7 +18,7 @@ const PORTAL: &str = "crash::the_portal_that_the_other_tests_kill";
 const WAITING: &str = "echo held at the gate\nwhile ! [ -e go ]; do sleep 0.1; done\necho gone";
 
 /// Asks for a run, whose portal dies `lives_on` milliseconds after the log held `said`.
-async fn killed(world: &World, said: &str, lives_on: u64) -> RunId {
+pub async fn killed(world: &World, said: &str, lives_on: u64) -> RunId {
     let orders = Orders {
         folder: world.folder().to_path_buf(),
         deploy: Some(world.request()),

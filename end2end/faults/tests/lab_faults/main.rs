@@ -8,6 +8,7 @@
     reason = "a test may stop at the first surprise"
 )]
 mod builds;
+mod by_hand;
 mod crash;
 mod database;
 mod deploys;

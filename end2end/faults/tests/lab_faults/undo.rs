@@ -8,7 +8,8 @@ use faults::world::{ended, kind, lead, origin, step, until, until_said};
 use faults::{App, Ended, Mode, Spec, World};
 use portal::{EngineHandle, Portal};
 
-const BACK: &str = "the container that ran before is back";
+/// What is said once the old container serves again.
+pub const BACK: &str = "the container that ran before is back";
 
 /// v1 has served, and v2 stands in its place and waits for its health.
 struct HalfWay {
@@ -44,7 +45,8 @@ async fn half_way_in(world: World) -> HalfWay {
     }
 }
 
-async fn state_of(world: &World) -> (Vec<(String, String)>, String) {
+/// The containers of a world, and the id of the one that has its name.
+pub async fn state_of(world: &World) -> (Vec<(String, String)>, String) {
     let id = world.droplet.id(&world.container()).await;
     (world.containers().await, id)
 }
@@ -70,8 +72,9 @@ impl HalfWay {
     }
 }
 
-async fn restart_policy(world: &World, container: &str) -> String {
-    let format = "--format={{.HostConfig.RestartPolicy.Name}}";
+/// The restart policy of a container, as `docker run` takes it.
+pub async fn restart_policy(world: &World, container: &str) -> String {
+    let format = "--format={{with .HostConfig.RestartPolicy}}{{.Name}}{{if .MaximumRetryCount}}:{{.MaximumRetryCount}}{{end}}{{end}}";
     let inspect = ["docker", "inspect", format, container];
     world.droplet.run(&inspect).await.trim().to_owned()
 }

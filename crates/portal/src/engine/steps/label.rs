@@ -9,5 +9,6 @@ pub(super) const DIGEST: &str = "fairlead.digest";
 pub(super) const RUN: &str = "fairlead.run";
 /// The step's number in its run, on what only that step uses.
 pub(super) const STEP: &str = "fairlead.step";
-/// The restart policy that a container was made with. One that is put aside has none, and gets this one back.
+/// The restart policy that a container was made with. One that is put aside has none, and gets this one back unless
+/// somebody had changed it.
 pub(super) const RESTART: &str = "fairlead.restart";

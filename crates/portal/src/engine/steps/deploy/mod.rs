@@ -19,14 +19,15 @@ mod files;
 mod front;
 mod health;
 mod output;
+mod policy;
 mod spec;
 mod unwind;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use adapters::docker::{Container, Engine, State};
+use adapters::docker::{Container, Engine, RestartPolicy, State};
 use adapters::ssh::Host;
-use domain::manifest::{Component, Restart};
+use domain::manifest::Component;
 use domain::step::Outcome;
 use domain::{ComponentName, Digest, HostName};
 use secrecy::SecretString;
@@ -256,9 +257,12 @@ impl<'w> Site<'w> {
             self.work.still_drives().await?;
             self.begun.store(true, Ordering::Relaxed);
             self.say(format!("stopping {} ({})", self.serving, described(&old)));
-            if old.restart != Restart::No {
+            if old.restart != RestartPolicy::NO {
+                self.keep_policy(&old).await?;
                 // Dockerd would start it again at its own next start, and it would fight for the port.
-                self.engine.set_restart(&self.serving, Restart::No).await?;
+                self.engine
+                    .set_restart(&self.serving, RestartPolicy::NO)
+                    .await?;
             }
             self.engine.stop(&self.serving, grace).await?;
             self.work.still_drives().await?;

@@ -3,7 +3,7 @@ use adapters::docker::ContainerSpec;
 use domain::manifest::Container;
 
 use super::super::StepError;
-use super::unwind::policy_label;
+use super::policy::policy_label;
 use super::{Site, Wanted, label};
 
 pub(super) fn resolve(

@@ -2,8 +2,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use adapters::docker::{Container, State};
-use domain::manifest::Restart;
+use adapters::docker::{Container, RestartPolicy, State};
 use domain::run::{Failure, StepState};
 use domain::step::StepKind;
 
@@ -92,9 +91,11 @@ impl Site<'_> {
             (Some(old), None) => {
                 self.work.still_drives().await?;
                 engine.rename(&old.id, serving).await?;
-                self.revive(&old).await?
+                self.revive(&old, key).await?
             }
-            (None, Some(old)) if self.stepped_aside(&old) => self.revive(&old).await?,
+            (None, Some(old)) if self.stepped_aside(&old, key).await? => {
+                self.revive(&old, key).await?
+            }
             (None, Some(old)) => format!(
                 "the container that ran before is as it was ({})",
                 described(&old)
@@ -133,33 +134,46 @@ impl Site<'_> {
     }
 
     /// Starts the old container under its name again and gives it its restart policy back.
-    async fn revive(&self, old: &Container) -> Result<String, StepError> {
-        self.engine.start(&self.serving).await?;
-        let policy = made_with(old).unwrap_or(self.component.container.restart);
-        if old.restart != policy
+    async fn revive(&self, old: &Container, key: &str) -> Result<String, StepError> {
+        let policy = self.policy_of(old, key).await?;
+        let started = self.engine.start(&self.serving).await;
+        // The next try knows it by the policy that it lacks. One that cannot start has it back: whoever mends the cause
+        // then only has to start it.
+        let again = matches!(&started, Err(error) if error.is_transient());
+        if !again
+            && old.restart != policy
             && let Err(error) = self.engine.set_restart(&self.serving, policy).await
         {
-            self.say(format!("its restart policy could not be returned: {error}"));
+            self.say(format!(
+                "its restart policy, {policy}, could not be returned: {error}"
+            ));
         }
+        started?;
         Ok(format!(
             "the container that ran before is back ({})",
             described(old)
         ))
     }
 
-    /// Whether the container under the serving name is an old one that this step has begun to put aside, or has not
-    /// quite returned. What it cannot have touched stays as people left it.
-    fn stepped_aside(&self, old: &Container) -> bool {
-        let touched = self.begun.load(Ordering::Relaxed) || !self.work.first;
-        touched && self.is_set_aside(old)
+    /// Whether this step, in this try or an earlier one, may have begun to put the old container aside.
+    fn may_have_begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed) || !self.work.first
     }
 
-    /// Whether a container is as one that was put aside: without a restart policy, and stopped or made with one.
-    fn is_set_aside(&self, container: &Container) -> bool {
+    /// Whether the container under the serving name is an old one that this step has begun to put aside, or has not
+    /// quite returned. What it cannot have touched stays as people left it.
+    async fn stepped_aside(&self, old: &Container, key: &str) -> Result<bool, StepError> {
+        Ok(self.may_have_begun() && self.is_set_aside(old, key).await?)
+    }
+
+    /// Whether a container is as one that the run of this key put aside: without a restart policy, and stopped or once
+    /// with one.
+    async fn is_set_aside(&self, container: &Container, key: &str) -> Result<bool, StepError> {
+        if container.restart != RestartPolicy::NO || self.is_foreign(container) {
+            return Ok(false);
+        }
         let runs = matches!(container.state, State::Running | State::Restarting);
-        let had_one = made_with(container).is_some_and(|policy| policy != Restart::No);
-        let aside = container.restart == Restart::No && (!runs || had_one);
-        aside && !self.is_foreign(container)
+        Ok(!runs || self.policy_of(container, key).await? != RestartPolicy::NO)
     }
 
     /// Whether an earlier life of this step had begun to put the host back: nothing is left of the new container, and
@@ -169,11 +183,11 @@ impl Site<'_> {
             return Ok(false);
         }
         let aside = self.engine.inspect(&self.before).await?.is_some();
+        let key = &self.work.scene.key;
         Ok(match self.engine.inspect(&self.serving).await? {
             None => aside,
-            Some(standing) => {
-                !aside && !is_of(&standing, &self.work.scene.key) && self.is_set_aside(&standing)
-            }
+            Some(standing) if aside || is_of(&standing, key) => false,
+            Some(standing) => self.is_set_aside(&standing, key).await?,
         })
     }
 
@@ -240,16 +254,4 @@ impl Site<'_> {
             here && matches!(step.state, StepState::Failed { .. } | StepState::Cancelled)
         }))
     }
-}
-
-/// What the label [`RESTART`](label::RESTART) says of a policy.
-pub(super) fn policy_label(policy: Restart) -> String {
-    let word = serde_json::to_value(policy).unwrap_or_default();
-    word.as_str().unwrap_or_default().to_owned()
-}
-
-/// The restart policy that a container was made with, where Fairlead made it.
-fn made_with(container: &Container) -> Option<Restart> {
-    let word = container.labels.get(label::RESTART)?;
-    serde_json::from_value(word.as_str().into()).ok()
 }
