@@ -173,7 +173,7 @@ async fn a_host_whose_docker_is_stopped_or_missing_fails_the_deploy_and_the_old_
 }
 
 /// A container beside that of the world, of the same image, which takes a port; its name.
-async fn squat(world: &World, port: u16) -> String {
+pub async fn squat(world: &World, port: u16) -> String {
     let (container, publish) = (world.container(), format!("--publish={port}:8000"));
     let squatter = format!("{container}.squatter");
     let docker = async |args: &[&str]| world.droplet.run(&[&["docker"][..], args].concat()).await;

@@ -18,6 +18,7 @@ pub(super) mod env_file;
 mod files;
 mod front;
 mod health;
+mod left;
 mod output;
 mod policy;
 mod spec;

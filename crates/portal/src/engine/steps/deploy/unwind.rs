@@ -8,6 +8,7 @@ use domain::step::StepKind;
 
 use super::super::{StepError, UNDO};
 use super::front::Restored;
+use super::left::Left;
 use super::{BEFORE, NEXT, Site, described, is_of, label};
 use crate::engine::scene::run_of;
 
@@ -47,16 +48,23 @@ impl Site<'_> {
         );
         let transient = undo.is_transient() && again;
         if !transient {
-            let Self {
-                serving, before, ..
-            } = self;
-            failure.undone = Some(format!(
-                "not all of it: the old container may still be stopped on host {}, as {before}. A new run starts with \
-                 returning it; by hand it is `docker rm -f {serving}; docker rename {before} {serving}; docker start {serving}`",
-                self.host.name()
-            ));
+            failure.undone = Some(self.left());
         }
         StepError::Failed { failure, transient }
+    }
+
+    /// How the host had to be left, for people.
+    fn left(&self) -> String {
+        let left = Left {
+            host: self.host.name(),
+            component: self.name,
+            serving: &self.serving,
+            key: &self.work.scene.key,
+        };
+        match self.may_have_begun() {
+            true => left.half_done(),
+            false => left.untouched(),
+        }
     }
 
     /// Takes away what the run of this key has put on the host, returns what it has set aside, and tells what that was.
