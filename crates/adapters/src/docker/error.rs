@@ -39,7 +39,7 @@ pub enum DockerError {
     },
     /// No room left.
     #[error(
-        "{engine}: the disk is full ({why}); free some space, for example with `docker image prune`, and run this again"
+        "{engine}: the disk is full ({why}); free some space there, for example with `docker image prune --all`, which removes every image that no container uses, and run this again"
     )]
     DiskFull {
         /// The engine.

@@ -21,6 +21,7 @@ mod images;
 mod lint;
 mod messages;
 mod migrations;
+mod old_images;
 mod pushes;
 mod rebuilds;
 mod refusals;

@@ -13,7 +13,7 @@ use lab::Lab;
 /// A way from this machine's engine to the lab's first registry. The engine takes plain HTTP from the lab's network
 /// only, so it listens on the address that the machine has there. The port is one for all tests, which so take turns: to
 /// the engine another port is another registry, to which it would push every layer anew.
-async fn way_to_registry() -> Road {
+pub(crate) async fn way_to_registry() -> Road {
     let lab = Lab::load().expect("these tests need the lab: start it with `make lab`");
     let registry: SocketAddr = lab.registries[0].address.parse().unwrap();
     Road::new(([10, 77, 0, 1], 18131).into(), registry).await

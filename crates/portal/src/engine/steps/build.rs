@@ -2,13 +2,17 @@
 //! from the same input before is taken as it is; one that is to be built anew has a key of its own.
 use std::collections::BTreeMap;
 
-use adapters::docker::{BuildOptions, DockerError, Ignore};
-use domain::ComponentName;
+use adapters::docker::{BuildOptions, DockerError, Ignore, Image};
 use domain::log::Stream;
 use domain::release::TreeKey;
 use domain::step::Outcome;
+use domain::{ComponentName, ProjectName};
+use tokio::sync::Mutex;
 
-use super::{StepError, Work, label};
+use super::{StepError, Work, label, pull};
+
+/// One image is brought back at a time. Two pushes that both miss the same one would else build two.
+static BRINGING_BACK: Mutex<()> = Mutex::const_new(());
 
 pub(super) async fn build(
     work: &Work,
@@ -21,7 +25,7 @@ pub(super) async fn build(
         StepError::fatal(format!("the manifest describes no component `{component}`"))
     })?;
     let builder = scene.builder().await?;
-    let name = local_name(work, component, key);
+    let name = local_name(&plan.project, component, key);
     if let Some(image) = builder.image(&name).await? {
         work.log.say(format!(
             "the builder already has the image of this source ({})",
@@ -112,7 +116,7 @@ fn explained(error: &DockerError, no_room: bool) -> Option<&'static str> {
     };
     if no_room {
         return Some(
-            "the builder's disk is full: free some space there, for example with `docker builder prune` and `docker image prune`, and retry the run",
+            "the builder's disk is full: free some space there, for example with `docker image prune --all --filter label=fairlead.project`, which removes what Fairlead has built there and no container uses, and retry the run; what it needs of that it pulls or builds again",
         );
     }
     // 128 and the number of SIGKILL, which nobody but the kernel sends to a command of a build.
@@ -121,14 +125,51 @@ fn explained(error: &DockerError, no_room: bool) -> Option<&'static str> {
     )
 }
 
+/// The image that this run has built, and what it is called on the builder. One that was removed there since is brought
+/// back: from a registry that has taken it, else by building it again.
+pub(super) async fn at_hand(
+    work: &Work,
+    component: &ComponentName,
+) -> Result<(String, Image), StepError> {
+    let plan = &work.scene.plan;
+    let key = plan.key(component);
+    let key =
+        key.ok_or_else(|| StepError::fatal(format!("this run's plan does not build {component}")))?;
+    let builder = work.scene.builder().await?;
+    let name = local_name(&plan.project, component, key);
+    if let Some(image) = builder.image(&name).await? {
+        return Ok((name, image));
+    }
+    let _alone = BRINGING_BACK.lock().await;
+    if let Some(image) = builder.image(&name).await? {
+        return Ok((name, image));
+    }
+    work.log.say(format!(
+        "the builder has lost the image that it built for {component} ({name}); bringing it back"
+    ));
+    match work.pushed(component) {
+        Ok((digest, registries)) => {
+            let pulled = pull::pull(work, &builder, component, &digest, &registries).await?;
+            builder.tag(&pulled, &name).await?;
+        }
+        Err(_) => {
+            build(work, component, key).await?;
+        }
+    }
+    let image = builder.image(&name).await?.ok_or_else(|| {
+        StepError::advised(
+            format!("the builder has lost the image that it built for {component} ({name}) again"),
+            "look at who removes images there, and retry the run",
+        )
+    })?;
+    Ok((name, image))
+}
+
 /// What the image is called on the builder. The key is in the name, so that the same source is found again.
-pub(super) fn local_name(work: &Work, component: &ComponentName, key: &TreeKey) -> String {
+fn local_name(project: &ProjectName, component: &ComponentName, key: &TreeKey) -> String {
     let (input, rebuild) = (key.input(), key.rebuild());
     let short = input.get(..32).unwrap_or(input);
-    format!(
-        "fairlead/{}-{component}:{short}{rebuild}",
-        work.scene.plan.project
-    )
+    format!("fairlead/{project}-{component}:{short}{rebuild}")
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use domain::manifest::Registry;
 use domain::step::Outcome;
 use domain::{ComponentName, Digest};
 
-use super::build::local_name;
+use super::build::at_hand;
 use super::{StepError, Work};
 
 pub(super) async fn push(
@@ -20,14 +20,7 @@ pub(super) async fn push(
     let tag = scene.plan.tag(component);
     let reference = format!("{image}:{tag}");
     let builder = scene.builder().await?;
-    let local = built_name(work, component)?;
-    let missing = || {
-        StepError::advised(
-            format!("the builder has lost the image that it built for {component} ({local})"),
-            "start a new run; it builds the image again",
-        )
-    };
-    let built = builder.image(&local).await?.ok_or_else(missing)?;
+    let (local, built) = at_hand(work, component).await?;
     let (client, repository) = client(work, described, component)?;
     if let Some(existing) = client.digest(&repository, &tag).await? {
         // The engine remembers the digest under which a registry took the image, unless it was interrupted right then.
@@ -111,13 +104,6 @@ pub(super) fn client(
         .get(component)
         .map_or("", |c| c.image.as_str());
     Ok((client, name.to_owned()))
-}
-
-fn built_name(work: &Work, component: &ComponentName) -> Result<String, StepError> {
-    let key = work.scene.plan.key(component);
-    let key =
-        key.ok_or_else(|| StepError::fatal(format!("this run's plan does not build {component}")))?;
-    Ok(local_name(work, component, key))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use domain::log::Stream;
 use domain::step::StepKind;
 
 use super::super::StepError;
-use super::super::build::local_name;
+use super::super::build::at_hand;
 use super::bench::Bench;
 
 /// How often a registry that does not answer is asked.
@@ -38,17 +38,12 @@ async fn built(bench: &Bench<'_>) -> Result<String, StepError> {
     let mut reused = Vec::new();
     for planned in &work.run.plan.steps {
         match &planned.step {
-            StepKind::Build { component, key } if component == bench.name => {
-                let name = local_name(work, component, key);
-                return match bench.engine.image(&name).await? {
-                    Some(_) => Ok(name),
-                    None => Err(StepError::advised(
-                        format!(
-                            "the builder has lost the image that it built for {component} ({name})"
-                        ),
-                        "start a new run; it builds the image again",
-                    )),
-                };
+            StepKind::Build { component, .. } if component == bench.name => {
+                bench.doing(format!(
+                    "the image of {component} was still being looked for"
+                ));
+                let (name, _) = work.unless_halted(at_hand(work, component)).await?;
+                return Ok(name);
             }
             StepKind::Tag {
                 component,
