@@ -1,7 +1,7 @@
 //! Containers: create, start, stop, look at.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -260,6 +260,18 @@ impl Engine {
         let mut found = self.filtered("name", &[start]).await?;
         found.retain(|container| container.name.starts_with(start));
         Ok(found)
+    }
+
+    /// The ids of the images that containers stand on, running or not.
+    pub async fn images_in_use(&self) -> Result<BTreeSet<String>, DockerError> {
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let found = self
+            .call(QUICK, About::Engine, async {
+                Ok(self.control.docker.list_containers(Some(options)).await?)
+            })
+            .await?;
+        let ids = found.into_iter().filter_map(|summary| summary.image_id);
+        Ok(ids.collect())
     }
 
     async fn filtered(&self, filter: &str, wanted: &[&str]) -> Result<Vec<Container>, DockerError> {

@@ -1,12 +1,12 @@
-//! Images: look up, pull, tag, push, remove.
+//! Images: look up, list, pull, tag, push, remove.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use bollard::{
     auth::DockerCredentials,
     query_parameters::{
-        CreateImageOptionsBuilder, PushImageOptionsBuilder, RemoveImageOptions,
-        RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+        CreateImageOptionsBuilder, ListImagesOptionsBuilder, PushImageOptionsBuilder,
+        RemoveImageOptions, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
     },
 };
 use domain::Digest;
@@ -52,6 +52,32 @@ impl Engine {
             Err(DockerError::ImageMissing { .. } | DockerError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The images that carry this label (`name=value`), the one that was built last first. Those that have no name and only
+    /// bear others are left out.
+    pub async fn images(&self, label: &str) -> Result<Vec<Image>, DockerError> {
+        let options = ListImagesOptionsBuilder::new()
+            .filters(&HashMap::from([("label", vec![label])]))
+            .build();
+        let mut found = self
+            .call(QUICK, About::Engine, async {
+                Ok(self.control.docker.list_images(Some(options)).await?)
+            })
+            .await?;
+        found.sort_by_key(|summary| Reverse(summary.created));
+        // Older engines write the absence of a name as a name.
+        let named = |names: Vec<String>| -> Vec<String> {
+            let names = names.into_iter();
+            names.filter(|name| !name.contains("<none>")).collect()
+        };
+        let images = found.into_iter().map(|summary| Image {
+            id: summary.id,
+            digests: named(summary.repo_digests),
+            tags: named(summary.repo_tags),
+            size: summary.size,
+        });
+        Ok(images.collect())
     }
 
     /// Pulls an image and gives its digest in that registry. A reference without tag or digest means `latest`.
@@ -210,6 +236,11 @@ pub fn registry_of(reference: &str) -> &str {
     }
 }
 
+/// The name without tag or digest: `registry/name`.
+pub fn repository_of(reference: &str) -> &str {
+    split(reference).0
+}
+
 /// Name, and tag or digest; `latest` where there is neither, because the engine would pull every tag.
 fn split(reference: &str) -> (&str, &str) {
     if let Some((name, digest)) = reference.split_once('@') {
@@ -260,6 +291,7 @@ mod tests {
                 ((name, version), registry),
                 "{reference}"
             );
+            assert_eq!(repository_of(reference), name);
         }
     }
 

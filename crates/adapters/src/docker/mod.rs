@@ -35,7 +35,7 @@ pub use env_file::{EnvFileError, parse_env_file};
 pub use error::DockerError;
 pub use exec::Executed;
 pub use ignore::Ignore;
-pub use images::{Image, registry_of};
+pub use images::{Image, registry_of, repository_of};
 pub use logs::{LogCursor, LogLine, Logs};
 pub use networks::Network;
 pub use restart::RestartPolicy;

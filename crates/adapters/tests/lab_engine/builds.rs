@@ -72,6 +72,13 @@ async fn an_image_is_built_from_a_stream_with_arguments_labels_and_tags() {
             && lines.iter().any(|line| line == "3000000"),
         "{lines:?}"
     );
+    let listed = lab.local().images("fairlead.test=yes").await.unwrap();
+    let listed = listed.into_iter().find(|image| image.id == id).unwrap();
+    let mut tags = listed.tags;
+    tags.sort();
+    assert_eq!((tags, listed.digests), (options.tags.clone(), vec![]));
+    let other = lab.local().images("fairlead.test=no").await.unwrap();
+    assert_eq!(other, []);
     for tag in &options.tags {
         assert_eq!(lab.local().image(tag).await.unwrap().unwrap().id, id);
         lab.local().remove_image(tag).await.unwrap();

@@ -62,6 +62,8 @@ async fn a_container_goes_through_its_life_with_everything_that_it_was_given() {
         found.image_id,
         engine.image("fairlead-test").await.unwrap().unwrap().id
     );
+    let used = engine.images_in_use().await.unwrap();
+    assert!(used.contains(&found.image_id), "{used:?}");
     assert!(found.started_ms.unwrap() >= found.created_ms && found.created_ms > 1_700_000_000_000);
 
     let limit = Duration::from_secs(2);

@@ -7,9 +7,13 @@ use domain::log::Stream;
 use domain::release::TreeKey;
 use domain::step::Outcome;
 use domain::{ComponentName, ProjectName};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 
 use super::{StepError, Work, label, pull};
+
+/// Read by every build, and written by who removes images: a build fails when a layer goes away that it has found in the
+/// cache and is about to build on.
+pub(super) static BUILDING: RwLock<()> = RwLock::const_new(());
 
 /// One image is brought back at a time. Two pushes that both miss the same one would else build two.
 static BRINGING_BACK: Mutex<()> = Mutex::const_new(());
@@ -26,6 +30,7 @@ pub(super) async fn build(
     })?;
     let builder = scene.builder().await?;
     let name = local_name(&plan.project, component, key);
+    let _building = BUILDING.read().await;
     if let Some(image) = builder.image(&name).await? {
         work.log.say(format!(
             "the builder already has the image of this source ({})",
@@ -166,10 +171,19 @@ pub(super) async fn at_hand(
 }
 
 /// What the image is called on the builder. The key is in the name, so that the same source is found again.
-fn local_name(project: &ProjectName, component: &ComponentName, key: &TreeKey) -> String {
+pub(super) fn local_name(
+    project: &ProjectName,
+    component: &ComponentName,
+    key: &TreeKey,
+) -> String {
     let (input, rebuild) = (key.input(), key.rebuild());
     let short = input.get(..32).unwrap_or(input);
-    format!("fairlead/{project}-{component}:{short}{rebuild}")
+    format!("{}:{short}{rebuild}", local_repository(project, component))
+}
+
+/// The same without the key.
+pub(super) fn local_repository(project: &ProjectName, component: &ComponentName) -> String {
+    format!("fairlead/{project}-{component}")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod build;
 mod checkout;
 mod deploy;
+mod images;
 mod label;
 mod lint;
 mod migrate;
@@ -403,13 +404,18 @@ fn readable_log() -> LogDriver {
 
 /// Whether something is to be cleared away once the step has succeeded.
 pub(super) fn leaves_something(step: &StepKind) -> bool {
-    matches!(step, StepKind::Test { passed: None, .. })
+    matches!(
+        step,
+        StepKind::Test { passed: None, .. } | StepKind::Deploy { .. }
+    )
 }
 
 /// Clears away what a step has left that succeeded. It can be done again after a crash at any point.
 pub(super) async fn clear_up(work: &Work) {
-    if let StepKind::Test { component, .. } = &work.planned.step {
-        test::clear_up(work, component).await;
+    match &work.planned.step {
+        StepKind::Test { component, .. } => test::clear_up(work, component).await,
+        StepKind::Deploy { component, host } => images::tidy(work, component, host).await,
+        _ => {}
     }
 }
 

@@ -43,7 +43,7 @@ const NEXT: &str = ".run-";
 /// Stands between the serving name and the run in the name of a container that stepped aside.
 const BEFORE: &str = ".before-";
 /// How many stopped predecessors are kept beside the container that serves.
-const KEPT: usize = 2;
+pub(super) const KEPT: usize = 2;
 
 pub(super) async fn deploy(
     work: &Work,
