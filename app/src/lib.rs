@@ -29,8 +29,20 @@ use crate::pages::sign_in::SignIn;
 use crate::parts::frame::Frame;
 
 /// Asks again for a part of the browser's program that was lost on the way: without it a page stays as the server sent it.
+/// A module cannot be asked for again by its address, so then the page is, at most three times in a minute.
 #[cfg(feature = "ssr")]
 const ASK_AGAIN: &str = r"{
+    window.addEventListener('unhandledrejection', (event) => {
+        if (!/dynamically imported module|module script failed/i.test(event.reason)) return;
+        const [times, last] = JSON.parse(sessionStorage.getItem('loaded-again') ?? '[0, 0]');
+        const before = Date.now() - last < 60000 ? times : 0;
+        if (before === 3) return;
+        event.preventDefault();
+        sessionStorage.setItem('loaded-again', JSON.stringify([before + 1, Date.now()]));
+        const load = () => setTimeout(() => location.reload(), 300);
+        if (navigator.onLine) load();
+        else window.addEventListener('online', load, { once: true });
+    });
     const once = window.fetch;
     window.fetch = async (what, how) => {
         for (let pause = 100; ; pause *= 3) {
