@@ -1,5 +1,5 @@
 //! Deploys that go well.
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use adapters::secrets::Source;
@@ -44,7 +44,7 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/lab");
     let data = tempfile::tempdir().unwrap();
     let portal = Portal::open(Config {
-        projects_dir: files.join("projects"),
+        projects_dir: projects(&files, data.path()),
         secrets: vec![Source::File(files.join("secrets.env"))],
         github: GithubConfig {
             url: lab.github.url.parse().unwrap(),
@@ -100,6 +100,32 @@ async fn a_commit_of_the_sample_project_becomes_two_healthy_containers() {
     engine.stop().await;
     put_back(&run, &backend, "pm-backend").await;
     put_back(&run, &frontend, "pm-frontend").await;
+}
+
+/// The lab's projects, with a place of this test's own in the registries: its portal knows of no release there, and where
+/// the builder has removed an image since, the one that it builds again is no longer the one that has the commit's tag.
+fn projects(lab: &Path, data: &Path) -> PathBuf {
+    let projects = data.join("lab-projects");
+    let copied = std::process::Command::new("cp")
+        .arg("-r")
+        .args([&lab.join("projects"), &projects])
+        .status();
+    assert!(copied.unwrap().success());
+    let manifest = projects.join("projectmeats.toml");
+    let place = data.file_name().unwrap().to_str().unwrap().to_lowercase();
+    let place = place.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let mut text = String::new();
+    for line in std::fs::read_to_string(&manifest).unwrap().lines() {
+        match line
+            .strip_prefix("prefix = ")
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
+            Some(prefix) => text += &format!("prefix = {prefix}/{place}\"\n"),
+            None => text += &format!("{line}\n"),
+        }
+    }
+    std::fs::write(&manifest, text).unwrap();
+    projects
 }
 
 /// Gives a droplet the container back that the run put aside: whoever looks at the lab finds it as it was.
