@@ -2,5 +2,3 @@
 -- the time until which it is held to be on its way.
 DROP INDEX outbox_pending;
 CREATE INDEX outbox_open ON outbox (run) WHERE state IN ('pending', 'sending');
--- Of those that the version before has left so, nobody wants to hear any more.
-UPDATE outbox SET state = 'failed' WHERE state = 'sending' AND run IN (SELECT id FROM run WHERE ended_ms IS NOT NULL);

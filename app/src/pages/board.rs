@@ -223,7 +223,7 @@ fn repository(url: &str) -> String {
     parts.join("/")
 }
 
-/// What is wrong with the manifest's file; the last good one is in force.
+/// What is wrong with the manifest's file; the last good one is in force, unless it was taken away.
 fn problems(board: &Board) -> Option<impl IntoView + use<>> {
     let count = board.manifest_problems.len();
     let first = board.manifest_problems.first()?.to_string();
@@ -232,11 +232,16 @@ fn problems(board: &Board) -> Option<impl IntoView + use<>> {
     } else {
         format!("{count} problems")
     };
+    let so = if board.manifest_removed {
+        "so nothing is deployed"
+    } else {
+        "so the last good one stays in force"
+    };
     Some(view! {
         <div class="notice notice-warn" role="status">
             {Icon::Warning.draw()}
             <p>
-                "The manifest's file has " {words} ", so the last good one stays in force. " <code>{first}</code> " "
+                "The manifest's file has " {words} ", " {so} ". " <code>{first}</code> " "
                 <a href=format!("/settings?project={}", board.project)>"All of it"</a>
             </p>
         </div>

@@ -48,6 +48,8 @@ pub struct Board {
     pub now: Ms,
     /// The environments in promotion order.
     pub lanes: Vec<Lane>,
+    /// Whether the manifest's file was taken away, so that nothing is deployed.
+    pub manifest_removed: bool,
     /// What is wrong with the manifest file as it is on disk now; the last good one is in force.
     pub manifest_problems: Vec<Problem>,
 }

@@ -1,5 +1,5 @@
 //! The board: what runs where, and what could be deployed.
-use domain::plan::Commit;
+use domain::plan::{Blocker, Commit};
 use domain::policy::{Action, Actor, allow};
 use domain::push::Came;
 use domain::view::{Board, ComponentRow, IdlePush, Lane, Progress};
@@ -30,6 +30,10 @@ impl Portal {
             store.lanes(project),
             store.last_pushes(&repository, project)
         )?;
+        let removed = in_force.removed.then(|| {
+            let project = project.clone();
+            Blocker::ManifestRemoved { project }.to_string()
+        });
         let mut lanes = Vec::new();
         for name in manifest.lanes() {
             let place = &manifest.environments[name];
@@ -70,6 +74,7 @@ impl Portal {
                 environment: EnvName::clone(name),
                 least: place.deploy,
             };
+            let denied = allow(actor, Some(project), action).err();
             lanes.push(Lane {
                 environment: name.clone(),
                 branch: place.branch.to_string(),
@@ -84,9 +89,9 @@ impl Portal {
                 queued,
                 last,
                 deploy: offer(
-                    allow(actor, Some(project), action)
-                        .err()
-                        .map(|denied| denied.to_string()),
+                    denied
+                        .map(|denied| denied.to_string())
+                        .or_else(|| removed.clone()),
                 ),
             });
         }
@@ -96,6 +101,7 @@ impl Portal {
             repository_url: self.repository_url(manifest),
             now: now(),
             lanes,
+            manifest_removed: in_force.removed,
             manifest_problems: in_force.problems,
         })
     }

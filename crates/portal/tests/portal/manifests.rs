@@ -3,7 +3,7 @@ use domain::audit::Change;
 use domain::plan::Blocker;
 use domain::policy::ActorName;
 use domain::step::StepKind;
-use domain::view::{Proposal, Settings};
+use domain::view::{Lane, Offer, Proposal, Settings};
 use portal::{DeployRequest, Error, Portal};
 
 use crate::support::{MANIFEST, TestPortal, lead, origin, project, to};
@@ -171,6 +171,9 @@ async fn a_project_whose_file_is_removed_stays_in_sight_and_deploys_nothing_unti
     tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
     let board = world.portal.board(&lead(), &project("shop")).await.unwrap();
     assert!(board.manifest_problems[0].message.contains("was removed"));
+    let refused =
+        |lane: &Lane| matches!(&lane.deploy, Offer::Refused { why } if why.contains("put it back"));
+    assert!(board.manifest_removed && board.lanes.iter().all(refused));
     let deployed = world.portal.deploy(&lead(), origin(), to("dev")).await;
     let retried = world.portal.retry(&lead(), origin(), failed).await;
     for refused in [deployed, retried] {

@@ -2,6 +2,7 @@
 use std::str::FromStr as _;
 
 use domain::RunId;
+use domain::message::MessageState;
 use domain::push::Came;
 use domain::run::RunState;
 use sqlx::migrate::Migrator;
@@ -18,6 +19,8 @@ static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 const SAMPLE_1: &str = include_str!("sample_0001.sql");
 /// Rows as version 3 wrote them, over those of version 1.
 const SAMPLE_3: &str = include_str!("sample_0003.sql");
+/// Rows as version 4 wrote them, over those of version 3.
+const SAMPLE_4: &str = include_str!("sample_0004.sql");
 
 async fn the_sample_means_what_it_meant(store: &Store) {
     let stored = store.load_run(RunId(1)).await.unwrap();
@@ -59,8 +62,14 @@ async fn the_sample_means_what_it_meant(store: &Store) {
     assert_eq!(store.tokens().await.unwrap()[0].project, Some(shop()));
     assert_eq!(
         store.outbox_state("run 1").await.unwrap(),
-        Some(domain::message::MessageState::Done)
+        Some(MessageState::Done)
     );
+    for (key, state) in [
+        ("webhook:left", MessageState::Failed),
+        ("webhook:new", MessageState::Sending),
+    ] {
+        assert_eq!(store.outbox_state(key).await.unwrap(), Some(state), "{key}");
+    }
     let deliveries = store
         .deliveries("Acme/Shop", &shop(), None, 10)
         .await
@@ -84,8 +93,10 @@ async fn a_sqlite_file_of_the_first_version_is_brought_up_to_date() {
     SQLITE.run_to(1, &pool).await.unwrap();
     raw(&url, SAMPLE_1).await.unwrap();
     SQLITE.run_to(3, &pool).await.unwrap();
-    pool.close().await;
     raw(&url, SAMPLE_3).await.unwrap();
+    SQLITE.run_to(4, &pool).await.unwrap();
+    pool.close().await;
+    raw(&url, SAMPLE_4).await.unwrap();
     the_sample_means_what_it_meant(&Store::open(&url).await.unwrap()).await;
 }
 
@@ -99,8 +110,10 @@ async fn a_postgresql_database_of_the_first_version_is_brought_up_to_date() {
     POSTGRES.run_to(1, &pool).await.unwrap();
     raw(&url, SAMPLE_1).await.unwrap();
     POSTGRES.run_to(3, &pool).await.unwrap();
-    pool.close().await;
     raw(&url, SAMPLE_3).await.unwrap();
+    POSTGRES.run_to(4, &pool).await.unwrap();
+    pool.close().await;
+    raw(&url, SAMPLE_4).await.unwrap();
     the_sample_means_what_it_meant(&Store::open(&url).await.unwrap()).await;
     leftover.remove().await;
 }

@@ -36,7 +36,7 @@ async fn a_database_of_a_newer_version_is_refused_by_both_versions(world: World)
             refused,
             StoreError::Newer {
                 found: 9999,
-                known: 4,
+                known: 5,
                 ..
             }
         ),
@@ -192,7 +192,7 @@ async fn a_command_does_not_bring_a_database_up_to_date_under_a_portals_feet(wor
                 refused,
                 StoreError::Older {
                     found: 1,
-                    known: 4,
+                    known: 5,
                     ..
                 }
             ),

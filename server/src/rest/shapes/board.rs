@@ -94,6 +94,7 @@ impl From<domain::view::Board> for Board {
             repository_url,
             now,
             lanes,
+            manifest_removed: _, // each lane says that it keeps the caller from deploying
             manifest_problems,
         } = board;
         Self {
